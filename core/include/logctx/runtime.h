@@ -1,0 +1,94 @@
+/*
+ * logctx/runtime.h: settings of the process, and the clocks.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef LOGCTX_RUNTIME_H
+#define LOGCTX_RUNTIME_H
+
+#include <logctx/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One reading of a thread's CPU clock. `total_ns` counts; the parts are cumulative and may lag behind it. */
+typedef struct logctx_cpu_reading {
+    int64_t total_ns;
+    int64_t user_ns;
+    int64_t system_ns;
+} logctx_cpu_reading_t;
+
+/*
+ * The clocks behind one interface. A test installs its own. `read_cpu` is called once per switch and returns false for
+ * "no reading" (nothing is charged, nothing is reported). With `exact_parts` user and system are exact and total is
+ * their sum (getrusage, tests); without, total is exact and the parts are whole ticks credited to whoever ran.
+ * Thread: called on every thread, concurrently. The struct must live as long as the process.
+ */
+typedef struct logctx_clock {
+    const char *name;
+    bool exact_parts;
+    bool (*read_cpu)(void *user, logctx_cpu_reading_t *out);
+    uint64_t (*monotonic_ns)(void *user);
+    uint64_t (*unix_ns)(void *user);
+    uint64_t (*thread_id)(void *user); /* what counts as "the same thread"; 0 from none */
+    void *user;
+} logctx_clock_t;
+
+/*
+ * The built-in clocks: "cpu" (CLOCK_THREAD_CPUTIME_ID, exact; the default), "rusage" (getrusage only, as the reference;
+ * reads 0 for most contexts under 4 ms), "wall" (no CPU accounting). NULL for another name. Static.
+ */
+LOGCTX_API const logctx_clock_t *logctx_clock(const char *name);
+
+/* The name of the clock in use. */
+LOGCTX_API const char *logctx_cpu_clock_name(void);
+
+/*
+ * Install a clock (NULL: the default). Only while no context exists and no other thread uses the library, else
+ * LOGCTX_E_STATE.
+ */
+LOGCTX_API logctx_status_t logctx_set_clock(const logctx_clock_t *clock);
+
+/* Which contexts are exported as spans. A context with a transition error always is; metrics count all of them. */
+typedef enum logctx_sampler {
+    LOGCTX_SAMPLER_PARENTBASED_ALWAYS_ON = 0, /* as the caller decided; roots are sampled */
+    LOGCTX_SAMPLER_ALWAYS_ON = 1,
+    LOGCTX_SAMPLER_ALWAYS_OFF = 2,
+    LOGCTX_SAMPLER_PARENTBASED_ALWAYS_OFF = 3
+} logctx_sampler_t;
+
+/* OpenTelemetry's span limits (trace/sdk.md, Span Limits), and ours. Contexts made later follow them. */
+typedef struct logctx_limits {
+    size_t struct_size;
+    uint32_t attributes;             /* a span: 128 */
+    uint32_t events;                 /* a span: 128 */
+    uint32_t links;                  /* a span: 128 */
+    uint32_t attributes_per_event;   /* 128 */
+    uint32_t attributes_per_link;    /* 128 */
+    uint32_t attribute_value_length; /* characters of a string, bytes of bytes; UINT32_MAX: no limit, the default */
+    uint32_t span_bytes;             /* all attributes, events and links of a span: 1 MiB; at most 64 MiB */
+    uint32_t live_contexts;          /* contexts beyond this many at once get metrics and no span: 1,000,000 */
+} logctx_limits_t;
+
+LOGCTX_API void logctx_get_limits(logctx_limits_t *limits);
+/* Any thread. Errors: LOGCTX_E_INVALID if struct_size is 0 or span_bytes is over 64 MiB. */
+LOGCTX_API logctx_status_t logctx_set_limits(const logctx_limits_t *limits);
+
+LOGCTX_API void logctx_set_sampler(logctx_sampler_t sampler);
+LOGCTX_API logctx_sampler_t logctx_get_sampler(void);
+
+/* The server of contexts that name none and have no parent; "default" at first. Copied, cut at 255 bytes. Any thread. */
+LOGCTX_API void logctx_set_default_server(const char *server);
+
+/*
+ * Replace the generator of trace and span ids (NULL: the per-thread generator seeded by the kernel). `fill` writes
+ * `length` random bytes; it is called on every thread. Ids of all zero bytes are asked for again.
+ */
+typedef void logctx_random_t(void *user, void *out, size_t length);
+LOGCTX_API void logctx_set_random(logctx_random_t *fill, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
