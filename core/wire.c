@@ -1,0 +1,618 @@
+/*
+ * wire.c: attributes, events and links as protobuf bytes, written and read. Pure functions, any thread, no allocation.
+ *
+ * Scalars are measured and written forwards. Arrays are written from their end to their start, because then the length
+ * that stands before each level is known without measuring that level again: linear, however deep.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "wire.h"
+
+#include "utf8.h"
+
+#include <endian.h>
+#include <logctx/sink.h>
+#include <string.h>
+
+// Fields of opentelemetry.proto.common.v1 and trace.v1; all tags fit into one byte.
+enum {
+    KEY_VALUE_KEY = 1,
+    KEY_VALUE_VALUE = 2,
+    ARRAY_VALUES = 1,
+    EVENT_TIME = 1,
+    EVENT_NAME = 2,
+    EVENT_ATTRIBUTES = 3,
+    EVENT_DROPPED = 4,
+    LINK_TRACE_ID = 1,
+    LINK_SPAN_ID = 2,
+    LINK_TRACESTATE = 3,
+    LINK_ATTRIBUTES = 4,
+    LINK_DROPPED = 5,
+    LINK_FLAGS = 6
+};
+
+// A bad byte never shrinks when it is replaced, so that more input than this is refused whatever follows it, and its
+// size cannot overflow a size_t of 32 bits.
+#define TEXT_MAX (LOGCTX__WIRE_MAX + 4)
+
+uint8_t *logctx__wire_fixed64_write(uint8_t *p, uint64_t value)
+{
+    uint64_t little = htole64(value);
+    memcpy(p, &little, sizeof little);
+    return p + sizeof little;
+}
+
+uint8_t *logctx__wire_fixed32_write(uint8_t *p, uint32_t value)
+{
+    uint32_t little = htole32(value);
+    memcpy(p, &little, sizeof little);
+    return p + sizeof little;
+}
+
+static size_t framed(size_t length)
+{
+    return 1 + logctx__wire_varint_size(length) + length;
+}
+
+static uint8_t *head_write(uint8_t *p, uint32_t field, size_t length)
+{
+    *p++ = (uint8_t)LOGCTX__WIRE_TAG(field, LOGCTX__WIRE_BYTES);
+    return logctx__wire_varint_write(p, length);
+}
+
+// ---- text ----
+
+// Text with the size that it has on the wire.
+typedef struct text {
+    const char *data;
+    size_t length;
+    size_t size;
+    uint32_t max_chars;
+    bool same; // the wire has the first `size` bytes of data as they are
+} text_t;
+
+static text_t text_of(const void *data, size_t length, uint32_t max_chars)
+{
+    text_t text = {.data = data, .length = data ? length : 0, .max_chars = max_chars};
+    if (text.length > TEXT_MAX)
+        text.length = TEXT_MAX;
+    text.size = logctx__utf8_measure(text.data, text.length, max_chars, &text.same);
+    return text;
+}
+
+static uint8_t *text_write(uint8_t *p, const text_t *text)
+{
+    if (text->size == 0)
+        return p;
+    if (text->same)
+        memcpy(p, text->data, text->size);
+    else
+        logctx__utf8_copy((char *)p, text->size, text->data, text->length, text->max_chars);
+    return p + text->size;
+}
+
+// A string field of proto3: left out when empty.
+static size_t text_field_size(const text_t *text)
+{
+    return text->size > 0 ? framed(text->size) : 0;
+}
+
+static uint8_t *text_field_write(uint8_t *p, uint32_t field, const text_t *text)
+{
+    if (text->size == 0)
+        return p;
+    return text_write(head_write(p, field, text->size), text);
+}
+
+// ---- values ----
+
+// An AnyValue with its sizes on the wire.
+typedef struct measured {
+    size_t size;    // of the AnyValue body
+    size_t content; // of the string, bytes or ArrayValue in it
+    text_t text;
+} measured_t;
+
+// What is common to all levels of one value. Arrays may share their items, so that a small one unfolds without end;
+// the count of the nodes seen bounds the work, since each takes two bytes at least.
+typedef struct walk {
+    uint32_t max_length;
+    size_t nodes_left;
+} walk_t;
+
+static bool measure(const logctx_value_t *value, unsigned depth, walk_t *walk, measured_t *out);
+
+static bool measure_items(const logctx_value_t *array, unsigned depth, walk_t *walk, size_t *size)
+{
+    *size = 0;
+    size_t count = array->as.array.items ? array->as.array.count : 0;
+    for (size_t i = 0; i < count; i++) {
+        measured_t item;
+        if (walk->nodes_left-- == 0 || !measure(&array->as.array.items[i], depth + 1, walk, &item))
+            return false;
+        *size += framed(item.size);
+        if (*size > LOGCTX__WIRE_MAX)
+            return false;
+    }
+    return true;
+}
+
+static size_t bytes_length(const logctx_value_t *value, uint32_t max_length)
+{
+    size_t length = value->as.bytes.data ? value->as.bytes.length : 0;
+    return max_length != LOGCTX__UTF8_NO_LIMIT && length > max_length ? max_length : length;
+}
+
+// False: more than LOGCTX__WIRE_MAX bytes.
+static bool measure(const logctx_value_t *value, unsigned depth, walk_t *walk, measured_t *out)
+{
+    *out = (measured_t){.size = 0};
+    switch (value->type) {
+    case LOGCTX_VALUE_BOOL:
+        out->size = 2;
+        return true;
+    case LOGCTX_VALUE_INT:
+        out->size = 1 + logctx__wire_varint_size((uint64_t)value->as.integer);
+        return true;
+    case LOGCTX_VALUE_DOUBLE:
+        out->size = 1 + sizeof(uint64_t);
+        return true;
+    case LOGCTX_VALUE_STRING:
+        out->text = text_of(value->as.bytes.data, value->as.bytes.length, walk->max_length);
+        out->content = out->text.size;
+        break;
+    case LOGCTX_VALUE_BYTES:
+        out->content = bytes_length(value, walk->max_length);
+        break;
+    case LOGCTX_VALUE_ARRAY:
+        if (depth > LOGCTX__WIRE_MAX_DEPTH)
+            return true;
+        if (!measure_items(value, depth, walk, &out->content))
+            return false;
+        break;
+    case LOGCTX_VALUE_EMPTY:
+    default:
+        return true;
+    }
+    if (out->content > LOGCTX__WIRE_MAX)
+        return false;
+    out->size = framed(out->content);
+    return true;
+}
+
+// All but arrays.
+static uint8_t *scalar_write(uint8_t *p, const logctx_value_t *value, const measured_t *measured)
+{
+    uint64_t bits;
+    switch (value->type) {
+    case LOGCTX_VALUE_BOOL:
+        *p++ = LOGCTX__WIRE_TAG(LOGCTX_VALUE_BOOL, LOGCTX__WIRE_VARINT);
+        *p++ = value->as.boolean ? 1 : 0;
+        return p;
+    case LOGCTX_VALUE_INT:
+        *p++ = LOGCTX__WIRE_TAG(LOGCTX_VALUE_INT, LOGCTX__WIRE_VARINT);
+        return logctx__wire_varint_write(p, (uint64_t)value->as.integer);
+    case LOGCTX_VALUE_DOUBLE:
+        *p++ = LOGCTX__WIRE_TAG(LOGCTX_VALUE_DOUBLE, LOGCTX__WIRE_FIXED64);
+        memcpy(&bits, &value->as.real, sizeof bits);
+        return logctx__wire_fixed64_write(p, bits);
+    case LOGCTX_VALUE_STRING:
+        return text_write(head_write(p, LOGCTX_VALUE_STRING, measured->content), &measured->text);
+    case LOGCTX_VALUE_BYTES:
+        p = head_write(p, LOGCTX_VALUE_BYTES, measured->content);
+        if (measured->content > 0)
+            memcpy(p, value->as.bytes.data, measured->content);
+        return p + measured->content;
+    case LOGCTX_VALUE_EMPTY:
+    case LOGCTX_VALUE_ARRAY:
+    default:
+        return p;
+    }
+}
+
+// Writes what ends at `end`, and returns where it starts. The walk was measured before, so nothing here can fail.
+static uint8_t *array_write_back(uint8_t *end, const logctx_value_t *array, unsigned depth, walk_t *walk)
+{
+    if (depth > LOGCTX__WIRE_MAX_DEPTH)
+        return end;
+    uint8_t *p = end;
+    for (size_t i = array->as.array.items ? array->as.array.count : 0; i-- > 0;) {
+        const logctx_value_t *item = &array->as.array.items[i];
+        uint8_t *after = p;
+        if (item->type == LOGCTX_VALUE_ARRAY) {
+            p = array_write_back(p, item, depth + 1, walk);
+        } else {
+            measured_t measured;
+            measure(item, depth + 1, walk, &measured);
+            p -= measured.size;
+            scalar_write(p, item, &measured);
+        }
+        size_t size = (size_t)(after - p);
+        p -= framed(size) - size;
+        head_write(p, ARRAY_VALUES, size);
+    }
+    size_t size = (size_t)(end - p);
+    p -= framed(size) - size;
+    head_write(p, LOGCTX_VALUE_ARRAY, size);
+    return p;
+}
+
+// ---- attributes ----
+
+size_t logctx__wire_attr_put(uint8_t *p, size_t room, const logctx_attr_t *attr, uint32_t max_value_length)
+{
+    walk_t walk = {.max_length = max_value_length, .nodes_left = LOGCTX__WIRE_MAX / 2};
+    measured_t value;
+    text_t key = text_of(attr->key, attr->key_length, LOGCTX__UTF8_NO_LIMIT);
+    if (key.size > LOGCTX__WIRE_MAX || !measure(&attr->value, 1, &walk, &value))
+        return 0;
+    size_t size = text_field_size(&key) + framed(value.size);
+    if (size > LOGCTX__WIRE_MAX)
+        return 0;
+    if (size > room)
+        return size;
+
+    p = text_field_write(p, KEY_VALUE_KEY, &key);
+    p = head_write(p, KEY_VALUE_VALUE, value.size);
+    if (attr->value.type == LOGCTX_VALUE_ARRAY)
+        array_write_back(p + value.size, &attr->value, 1, &walk);
+    else
+        scalar_write(p, &attr->value, &value);
+    return size;
+}
+
+size_t logctx__wire_attr_size(const logctx_attr_t *attr, uint32_t max_value_length)
+{
+    return logctx__wire_attr_put(NULL, 0, attr, max_value_length);
+}
+
+uint8_t *logctx__wire_attr_write(uint8_t *p, const logctx_attr_t *attr, uint32_t max_value_length)
+{
+    return p + logctx__wire_attr_put(p, SIZE_MAX, attr, max_value_length);
+}
+
+// The attributes of one event or link that are written, by their index.
+typedef struct chosen {
+    uint32_t index[LOGCTX__WIRE_MAX_ATTRS];
+    size_t count;
+    uint32_t dropped;
+    size_t size; // on the wire, with their heads and the dropped count
+} chosen_t;
+
+static size_t find_key(const chosen_t *chosen, const logctx_attr_t *attrs, const logctx_attr_t *attr)
+{
+    size_t i = 0;
+    while (i < chosen->count) {
+        const logctx_attr_t *other = &attrs[chosen->index[i]];
+        if (logctx__utf8_equal(other->key, other->key_length, attr->key, attr->key_length))
+            break;
+        i++;
+    }
+    return i;
+}
+
+// False: more than LOGCTX__WIRE_MAX bytes.
+static bool choose(chosen_t *chosen, const logctx_attr_t *attrs, size_t count, const logctx__wire_limits_t *limits)
+{
+    size_t limit = limits->attr_count < LOGCTX__WIRE_MAX_ATTRS ? limits->attr_count : LOGCTX__WIRE_MAX_ATTRS;
+    chosen->count = 0;
+    chosen->dropped = 0;
+    chosen->size = 0;
+    if (!attrs)
+        count = 0;
+    if (count > UINT32_MAX)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        bool has_key = attrs[i].key && attrs[i].key_length > 0;
+        size_t at = has_key ? find_key(chosen, attrs, &attrs[i]) : limit;
+        if (at >= limit) {
+            chosen->dropped++;
+            continue;
+        }
+        chosen->index[at] = i;
+        if (at == chosen->count)
+            chosen->count++;
+    }
+    for (size_t i = 0; i < chosen->count; i++) {
+        size_t size = logctx__wire_attr_size(&attrs[chosen->index[i]], limits->value_length);
+        chosen->size += framed(size);
+        if (size == 0 || chosen->size > LOGCTX__WIRE_MAX)
+            return false;
+    }
+    chosen->size += chosen->dropped > 0 ? 1 + logctx__wire_varint_size(chosen->dropped) : 0;
+    return true;
+}
+
+// `field` is the one of the attributes; the dropped count has the next number in events and in links.
+static uint8_t *chosen_write(uint8_t *p, uint32_t field, const chosen_t *chosen, const logctx_attr_t *attrs,
+                             const logctx__wire_limits_t *limits)
+{
+    for (size_t i = 0; i < chosen->count; i++) {
+        const logctx_attr_t *attr = &attrs[chosen->index[i]];
+        p = head_write(p, field, logctx__wire_attr_size(attr, limits->value_length));
+        p = logctx__wire_attr_write(p, attr, limits->value_length);
+    }
+    if (chosen->dropped > 0) {
+        *p++ = (uint8_t)LOGCTX__WIRE_TAG(field + 1, LOGCTX__WIRE_VARINT);
+        p = logctx__wire_varint_write(p, chosen->dropped);
+    }
+    return p;
+}
+
+// ---- events and links ----
+
+_Static_assert(EVENT_DROPPED == EVENT_ATTRIBUTES + 1 && LINK_DROPPED == LINK_ATTRIBUTES + 1, "see chosen_write()");
+
+size_t logctx__wire_event_put(uint8_t *p, size_t room, const logctx__wire_event_t *event,
+                              const logctx__wire_limits_t *limits)
+{
+    chosen_t chosen;
+    text_t name = text_of(event->name, event->name_length, LOGCTX__UTF8_NO_LIMIT);
+    if (name.size > LOGCTX__WIRE_MAX || !choose(&chosen, event->attrs, event->count, limits))
+        return 0;
+    size_t size = (event->unix_ns ? 1 + sizeof(uint64_t) : 0) + text_field_size(&name) + chosen.size;
+    if (size > LOGCTX__WIRE_MAX)
+        return 0;
+    if (size > room)
+        return size;
+
+    if (event->unix_ns) {
+        *p++ = LOGCTX__WIRE_TAG(EVENT_TIME, LOGCTX__WIRE_FIXED64);
+        p = logctx__wire_fixed64_write(p, event->unix_ns);
+    }
+    p = text_field_write(p, EVENT_NAME, &name);
+    chosen_write(p, EVENT_ATTRIBUTES, &chosen, event->attrs, limits);
+    return size;
+}
+
+size_t logctx__wire_event_size(const logctx__wire_event_t *event, const logctx__wire_limits_t *limits)
+{
+    return logctx__wire_event_put(NULL, 0, event, limits);
+}
+
+uint8_t *logctx__wire_event_write(uint8_t *p, const logctx__wire_event_t *event, const logctx__wire_limits_t *limits)
+{
+    return p + logctx__wire_event_put(p, SIZE_MAX, event, limits);
+}
+
+static uint8_t *id_write(uint8_t *p, uint32_t field, const uint8_t *id, size_t length)
+{
+    p = head_write(p, field, length);
+    memcpy(p, id, length);
+    return p + length;
+}
+
+size_t logctx__wire_link_put(uint8_t *p, size_t room, const logctx__wire_link_t *link,
+                             const logctx__wire_limits_t *limits)
+{
+    chosen_t chosen;
+    text_t state = text_of(link->tracestate, link->tracestate_length, LOGCTX__UTF8_NO_LIMIT);
+    if (state.size > LOGCTX__WIRE_MAX || !choose(&chosen, link->attrs, link->count, limits))
+        return 0;
+    size_t size = framed(16) + framed(8) + text_field_size(&state) + chosen.size +
+                  (link->flags ? 1 + sizeof(uint32_t) : 0);
+    if (size > LOGCTX__WIRE_MAX)
+        return 0;
+    if (size > room)
+        return size;
+
+    p = id_write(p, LINK_TRACE_ID, link->trace_id, 16);
+    p = id_write(p, LINK_SPAN_ID, link->span_id, 8);
+    p = text_field_write(p, LINK_TRACESTATE, &state);
+    p = chosen_write(p, LINK_ATTRIBUTES, &chosen, link->attrs, limits);
+    if (link->flags) {
+        *p++ = LOGCTX__WIRE_TAG(LINK_FLAGS, LOGCTX__WIRE_FIXED32);
+        logctx__wire_fixed32_write(p, link->flags);
+    }
+    return size;
+}
+
+size_t logctx__wire_link_size(const logctx__wire_link_t *link, const logctx__wire_limits_t *limits)
+{
+    return logctx__wire_link_put(NULL, 0, link, limits);
+}
+
+uint8_t *logctx__wire_link_write(uint8_t *p, const logctx__wire_link_t *link, const logctx__wire_limits_t *limits)
+{
+    return p + logctx__wire_link_put(p, SIZE_MAX, link, limits);
+}
+
+// ---- reading ----
+
+typedef struct reader {
+    const uint8_t *p;
+    const uint8_t *end;
+} reader_t;
+
+// One field: value for varints and fixed ones, bytes and value = length for the others.
+typedef struct field {
+    uint32_t tag;
+    uint64_t value;
+    const uint8_t *bytes;
+} field_t;
+
+#define NUMBER(tag) ((tag) >> 3)
+
+static reader_t reader_of(const uint8_t *bytes, size_t length)
+{
+    static const uint8_t nothing[1];
+    const uint8_t *p = bytes ? bytes : nothing;
+    return (reader_t){.p = p, .end = p + (bytes ? length : 0)};
+}
+
+static bool read_varint(reader_t *reader, uint64_t *out)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64 && reader->p < reader->end; shift += 7) {
+        uint8_t byte = *reader->p++;
+        if (shift == 63 && byte > 1)
+            return false;
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80) {
+            *out = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_fixed(reader_t *reader, unsigned size, uint64_t *out)
+{
+    if ((size_t)(reader->end - reader->p) < size)
+        return false;
+    *out = 0;
+    for (unsigned i = 0; i < size; i++)
+        *out |= (uint64_t)reader->p[i] << (8 * i);
+    reader->p += size;
+    return true;
+}
+
+// Only when reader->p < reader->end. False: not well formed. Groups count as that: nobody writes them.
+static bool read_field(reader_t *reader, field_t *out)
+{
+    uint64_t tag;
+    if (!read_varint(reader, &tag) || tag > UINT32_MAX || NUMBER(tag) == 0)
+        return false;
+    *out = (field_t){.tag = (uint32_t)tag};
+    switch (tag & 7) {
+    case LOGCTX__WIRE_VARINT:
+        return read_varint(reader, &out->value);
+    case LOGCTX__WIRE_FIXED64:
+        return read_fixed(reader, 8, &out->value);
+    case LOGCTX__WIRE_FIXED32:
+        return read_fixed(reader, 4, &out->value);
+    case LOGCTX__WIRE_BYTES:
+        if (!read_varint(reader, &out->value) || out->value > (size_t)(reader->end - reader->p))
+            return false;
+        out->bytes = reader->p;
+        reader->p += out->value;
+        return true;
+    default:
+        return false;
+    }
+}
+
+// Puts one field of an AnyValue into *out. False: a field that we know comes with a wire type that it cannot have.
+static bool read_value_field(const field_t *field, logctx_value_t *out)
+{
+    static const uint8_t types[] = {[LOGCTX_VALUE_STRING] = LOGCTX__WIRE_BYTES,
+                                    [LOGCTX_VALUE_BOOL] = LOGCTX__WIRE_VARINT,
+                                    [LOGCTX_VALUE_INT] = LOGCTX__WIRE_VARINT,
+                                    [LOGCTX_VALUE_DOUBLE] = LOGCTX__WIRE_FIXED64,
+                                    [LOGCTX_VALUE_ARRAY] = LOGCTX__WIRE_BYTES,
+                                    [LOGCTX_VALUE_BYTES] = LOGCTX__WIRE_BYTES};
+    uint32_t number = NUMBER(field->tag);
+    if (number > LOGCTX_VALUE_BYTES || number == LOGCTX_VALUE_ARRAY + 1)
+        return true;
+    if ((field->tag & 7) != types[number])
+        return false;
+
+    *out = (logctx_value_t){.type = (logctx_value_type_t)number};
+    switch (out->type) {
+    case LOGCTX_VALUE_BOOL:
+        out->as.boolean = field->value != 0;
+        break;
+    case LOGCTX_VALUE_INT:
+        out->as.integer = (int64_t)field->value;
+        break;
+    case LOGCTX_VALUE_DOUBLE:
+        memcpy(&out->as.real, &field->value, sizeof out->as.real);
+        break;
+    case LOGCTX_VALUE_STRING:
+    case LOGCTX_VALUE_ARRAY:
+    case LOGCTX_VALUE_BYTES:
+    case LOGCTX_VALUE_EMPTY:
+    default:
+        out->as.bytes.data = field->bytes;
+        out->as.bytes.length = (size_t)field->value;
+        break;
+    }
+    return true;
+}
+
+static bool read_value(const field_t *message, logctx_value_t *out)
+{
+    reader_t reader = reader_of(message->bytes, (size_t)message->value);
+    while (reader.p < reader.end) {
+        field_t field;
+        if (!read_field(&reader, &field) || !read_value_field(&field, out))
+            return false;
+    }
+    return true;
+}
+
+bool logctx_attr_read(const uint8_t *bytes, size_t length, logctx_attr_t *out)
+{
+    logctx_attr_t attr = logctx_attr_("", LOGCTX_VALUE_EMPTY);
+    reader_t reader = reader_of(bytes, length);
+    while (reader.p < reader.end) {
+        field_t field;
+        if (!read_field(&reader, &field))
+            return false;
+        if (NUMBER(field.tag) > KEY_VALUE_VALUE)
+            continue;
+        if (!field.bytes)
+            return false;
+        if (NUMBER(field.tag) == KEY_VALUE_KEY) {
+            attr.key = (const char *)field.bytes;
+            attr.key_length = (size_t)field.value;
+        } else if (!read_value(&field, &attr.value)) {
+            return false;
+        }
+    }
+    *out = attr;
+    return true;
+}
+
+static bool read_event_field(const field_t *field, logctx_event_t *event)
+{
+    logctx_attr_t attr;
+    switch (field->tag) {
+    case LOGCTX__WIRE_TAG(EVENT_TIME, LOGCTX__WIRE_FIXED64):
+        event->unix_ns = field->value;
+        return true;
+    case LOGCTX__WIRE_TAG(EVENT_NAME, LOGCTX__WIRE_BYTES):
+        event->name = (const char *)field->bytes;
+        event->name_length = (size_t)field->value;
+        return true;
+    case LOGCTX__WIRE_TAG(EVENT_ATTRIBUTES, LOGCTX__WIRE_BYTES):
+        return logctx_attr_read(field->bytes, (size_t)field->value, &attr);
+    case LOGCTX__WIRE_TAG(EVENT_DROPPED, LOGCTX__WIRE_VARINT):
+        event->dropped_attributes = (uint32_t)field->value;
+        return true;
+    default:
+        return NUMBER(field->tag) > EVENT_DROPPED;
+    }
+}
+
+bool logctx_event_read(const uint8_t *bytes, size_t length, logctx_event_t *out)
+{
+    reader_t reader = reader_of(bytes, length);
+    logctx_event_t event = {.name = "", .bytes = reader.p, .length = (size_t)(reader.end - reader.p)};
+    while (reader.p < reader.end) {
+        field_t field;
+        if (!read_field(&reader, &field) || !read_event_field(&field, &event))
+            return false;
+    }
+    *out = event;
+    return true;
+}
+
+bool logctx_event_next(const logctx_event_t *event, size_t *cursor, logctx_attr_t *out)
+{
+    if (*cursor > event->length)
+        return false;
+    reader_t reader = reader_of(event->bytes, event->length);
+    reader.p += event->bytes ? *cursor : 0;
+    while (reader.p < reader.end) {
+        field_t field;
+        if (!read_field(&reader, &field))
+            break;
+        if (field.tag != LOGCTX__WIRE_TAG(EVENT_ATTRIBUTES, LOGCTX__WIRE_BYTES))
+            continue;
+        *cursor = (size_t)(reader.p - event->bytes);
+        return logctx_attr_read(field.bytes, (size_t)field.value, out);
+    }
+    *cursor = event->length;
+    return false;
+}
