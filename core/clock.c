@@ -1,0 +1,166 @@
+// The clocks: three built-in ones behind logctx_clock_t, and the one in use. The fast clock will be one more row.
+//
+// The thread clock is exact and refreshes the kernel's sums; getrusage tells user from system, but only by whole ticks.
+// So the "cpu" clock asks getrusage only when a tick fell since the last reading, and the segment that is being
+// stopped then gets it.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "types.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static uint64_t read_ns(clockid_t id)
+{
+    struct timespec at;
+    if (clock_gettime(id, &at) != 0)
+        return 0;
+    return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
+}
+
+static uint64_t monotonic_ns(void *user)
+{
+    (void)user;
+    return read_ns(CLOCK_MONOTONIC);
+}
+
+static uint64_t unix_ns(void *user)
+{
+    (void)user;
+    return read_ns(CLOCK_REALTIME);
+}
+
+// Threads get numbers that are never used again, unlike the kernel's ids.
+static uint64_t thread_number(void *user)
+{
+    (void)user;
+    static _Atomic uint64_t last;
+    static _Thread_local uint64_t mine __attribute__((tls_model("initial-exec")));
+    if (mine == 0)
+        mine = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    return mine;
+}
+
+static int64_t timeval_ns(struct timeval value)
+{
+    return (int64_t)value.tv_sec * 1000000000 + (int64_t)value.tv_usec * 1000;
+}
+
+static bool read_rusage(void *user, logctx_cpu_reading_t *out)
+{
+    (void)user;
+    struct rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage) != 0)
+        return false;
+    out->user_ns = timeval_ns(usage.ru_utime);
+    out->system_ns = timeval_ns(usage.ru_stime);
+    out->total_ns = out->user_ns + out->system_ns;
+    return true;
+}
+
+static bool read_thread_clock(void *user, logctx_cpu_reading_t *out)
+{
+    static _Thread_local struct {
+        uint64_t tick;
+        logctx_cpu_reading_t at_tick;
+    } last __attribute__((tls_model("initial-exec")));
+    struct timespec at;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at) != 0)
+        return false;
+    uint64_t tick = read_ns(CLOCK_MONOTONIC_COARSE);
+    if (tick != last.tick) {
+        last.tick = tick;
+        if (!read_rusage(user, &last.at_tick))
+            return false;
+    }
+    out->total_ns = (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+    out->user_ns = last.at_tick.user_ns;
+    out->system_ns = last.at_tick.system_ns;
+    return true;
+}
+
+static bool read_nothing(void *user, logctx_cpu_reading_t *out)
+{
+    (void)user;
+    memset(out, 0, sizeof *out);
+    return true;
+}
+
+static const logctx_clock_t clocks[] = {
+    {"cpu", false, read_thread_clock, monotonic_ns, unix_ns, thread_number, NULL},
+    {"rusage", true, read_rusage, monotonic_ns, unix_ns, thread_number, NULL},
+    {"wall", true, read_nothing, monotonic_ns, unix_ns, thread_number, NULL},
+};
+
+// Written by logctx_set_clock() only, while nobody else uses the library.
+const logctx_clock_t *_Atomic logctx__clock = &clocks[0];
+
+const logctx_clock_t *logctx_clock(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof clocks / sizeof *clocks; i++)
+        if (strcmp(clocks[i].name, name) == 0)
+            return &clocks[i];
+    return NULL;
+}
+
+const char *logctx_cpu_clock_name(void)
+{
+    return READ_RELAXED(logctx__clock)->name;
+}
+
+logctx_status_t logctx_set_clock(const logctx_clock_t *clock)
+{
+    if (clock && !(clock->read_cpu && clock->monotonic_ns && clock->unix_ns))
+        return LOGCTX_E_INVALID;
+    logctx_books_t books;
+    logctx_get_books(&books);
+    if (books.live > 0 || !is_sentinel(current_context()))
+        return LOGCTX_E_STATE;
+    atomic_store_explicit(&logctx__clock, clock ? clock : &clocks[0], memory_order_relaxed);
+    logctx__reread_thread_id();
+    return LOGCTX_OK;
+}
+
+uint64_t logctx__monotonic(void)
+{
+    const logctx_clock_t *clock = READ_RELAXED(logctx__clock);
+    return clock->monotonic_ns(clock->user);
+}
+
+uint64_t logctx__unix(void)
+{
+    const logctx_clock_t *clock = READ_RELAXED(logctx__clock);
+    return clock->unix_ns(clock->user);
+}
+
+bool logctx__read_cpu(logctx_cpu_reading_t *out)
+{
+    const logctx_clock_t *clock = READ_RELAXED(logctx__clock);
+    return clock->read_cpu(clock->user, out);
+}
+
+uint64_t logctx__clock_thread_id(void)
+{
+    const logctx_clock_t *clock = READ_RELAXED(logctx__clock);
+    uint64_t id = clock->thread_id ? clock->thread_id(clock->user) : 0;
+    return id ? id : thread_number(NULL);
+}
+
+// Another thread's clock can be read for the kernel's clocks only; an injected clock knows the calling thread alone.
+bool logctx__read_cpu_of(const struct thread *thread, int64_t *total)
+{
+    const logctx_clock_t *clock = READ_RELAXED(logctx__clock);
+    if (clock == &clocks[0] || clock == &clocks[1]) {
+        struct timespec at;
+        if (!thread->has_clock_id || clock_gettime(thread->clock_id, &at) != 0)
+            return false;
+        *total = (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+        return true;
+    }
+    logctx_cpu_reading_t reading;
+    if (thread != logctx__tls.thread || !clock->read_cpu(clock->user, &reading))
+        return false;
+    *total = reading.total_ns;
+    return true;
+}

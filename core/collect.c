@@ -1,0 +1,230 @@
+// Collections: the shards of all threads summed, one series after the other, and the books.
+//
+// A collection holds a thread's lock for one shard at a time, so that no application thread waits for long.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "loops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; // outermost
+static _Atomic uint64_t started_unix;
+
+uint64_t logctx_start_unix_ns(void)
+{
+    uint64_t there = READ_RELAXED(started_unix);
+    if (there)
+        return there;
+    uint64_t now = logctx__unix();
+    return atomic_compare_exchange_strong(&started_unix, &there, now) ? now : there;
+}
+
+// What runs on one thread right now, and is in no counter yet.
+struct running {
+    const struct series *series;
+    int64_t cpu;
+    int64_t time;
+};
+
+static struct running running_on(struct thread *thread, uint64_t now)
+{
+    struct running running = {0};
+    unsigned before = atomic_load_explicit(&thread->slice_sequence, memory_order_acquire);
+    struct shard *shard = READ_RELAXED(thread->slice_shard);
+    int64_t since = READ_RELAXED(thread->slice_cpu);
+    uint64_t monotonic = READ_RELAXED(thread->slice_monotonic);
+    if ((before & 1) || !shard || READ_RELAXED(logctx__clock)->exact_parts)
+        return running;
+    int64_t cpu;
+    logctx__lock(&thread->lock);
+    bool known = logctx__read_cpu_of(thread, &cpu);
+    logctx__unlock(&thread->lock);
+    atomic_thread_fence(memory_order_acquire);
+    // A switch in between has counted the slice already.
+    if (!known || READ_RELAXED(thread->slice_sequence) != before)
+        return running;
+    running.series = shard->series;
+    running.cpu = cpu > since ? cpu - since : 0;
+    running.time = now > monotonic ? (int64_t)(now - monotonic) : 0;
+    return running;
+}
+
+static void add_histogram(logctx_histogram_t *sum, const logctx_histogram_t *part)
+{
+    if (part->count == 0)
+        return;
+    if (sum->count == 0 || part->min < sum->min)
+        sum->min = part->min;
+    if (sum->count == 0 || part->max > sum->max)
+        sum->max = part->max;
+    sum->count += part->count;
+    sum->sum += part->sum;
+    for (size_t i = 0; i <= LOGCTX_BOUNDS; i++) {
+        sum->buckets[i] += part->buckets[i];
+        if (part->exemplars[i].unix_ns > sum->exemplars[i].unix_ns)
+            sum->exemplars[i] = part->exemplars[i];
+    }
+}
+
+static void add_usage(logctx_usage_t *sum, const struct usage_cells *cells)
+{
+    sum->cpu_ns += READ_RELAXED(cells->cpu);
+    sum->cpu_user_ns += READ_RELAXED(cells->user);
+    sum->cpu_system_ns += READ_RELAXED(cells->system);
+    sum->running_ns += READ_RELAXED(cells->running);
+    sum->db_transactions += READ_RELAXED(cells->transactions);
+    sum->db_ns += READ_RELAXED(cells->db);
+    sum->db_wait_ns += READ_RELAXED(cells->wait);
+    sum->db_rows += READ_RELAXED(cells->rows);
+}
+
+// Under the thread's lock. Ends are read before beginnings, so that in_flight is never negative.
+static void add_shard(logctx_series_t *sum, const struct shard *shard, uint64_t now)
+{
+    sum->ended += READ_RELAXED(shard->ended);
+    sum->created += READ_RELAXED(shard->created);
+    add_usage(&sum->usage, &shard->usage);
+    for (size_t i = 0; i < LOGCTX_ERROR_COUNT; i++)
+        sum->errors[i] += READ_RELAXED(shard->errors[i]);
+    if (shard->oldest && now > shard->oldest->created_monotonic) {
+        double age = (double)(now - shard->oldest->created_monotonic) / 1e9;
+        if (age > sum->oldest_age_s)
+            sum->oldest_age_s = age;
+    }
+    add_histogram(&sum->cpu_usage, &shard->cpu_usage);
+    for (size_t i = 0; i < LOGCTX_ERROR_TYPES_MAX; i++)
+        if (shard->durations[i])
+            add_histogram(&sum->durations[i].histogram, shard->durations[i]);
+}
+
+// The exact total is split by the ticks since the last collection, and no part ever goes down.
+static void split_cpu(struct series *series, logctx_usage_t *usage)
+{
+    if (READ_RELAXED(logctx__clock)->exact_parts)
+        return;
+    int64_t fresh = usage->cpu_ns - series->emitted_cpu;
+    double user = (double)(usage->cpu_user_ns - series->sampled_user);
+    double system = (double)(usage->cpu_system_ns - series->sampled_system);
+    if (user + system <= 0) {
+        user = (double)usage->cpu_user_ns;
+        system = (double)usage->cpu_system_ns;
+    }
+    if (fresh > 0) {
+        int64_t user_part = user + system > 0 ? (int64_t)((double)fresh * (user / (user + system))) : fresh;
+        series->emitted_user += user_part;
+        series->emitted_system += fresh - user_part;
+        series->emitted_cpu += fresh;
+    }
+    series->sampled_user = usage->cpu_user_ns;
+    series->sampled_system = usage->cpu_system_ns;
+    usage->cpu_ns = series->emitted_cpu;
+    usage->cpu_user_ns = series->emitted_user;
+    usage->cpu_system_ns = series->emitted_system;
+}
+
+// Only the durations that have something: the first is that of contexts which did not fail.
+static void name_durations(struct series *series, logctx_series_t *sum)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < LOGCTX_ERROR_TYPES_MAX; i++) {
+        if (sum->durations[i].histogram.count == 0)
+            continue;
+        if (kept != i)
+            sum->durations[kept] = sum->durations[i];
+        sum->durations[kept++].error_type = i == 0 ? "" : READ_RELAXED(series->error_types[i - 1]);
+    }
+    sum->duration_count = kept;
+}
+
+static void collect_series(struct series *series, logctx_series_t *sum, const struct running *running, size_t count,
+                           uint64_t now)
+{
+    memset(sum, 0, sizeof *sum);
+    sum->kind = series->kind->name;
+    sum->type = logctx_type_name(series->type);
+    sum->since_unix_ns = READ_RELAXED(series->since_unix);
+    for (struct thread *thread = logctx__threads(); thread; thread = thread->next) {
+        logctx__lock(&thread->lock);
+        struct shard *shard = series->number < thread->shard_count ? thread->shards[series->number] : NULL;
+        if (shard)
+            add_shard(sum, shard, now);
+        logctx__unlock(&thread->lock);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (running[i].series == series) {
+            sum->usage.cpu_ns += running[i].cpu;
+            sum->usage.running_ns += running[i].time;
+        }
+    sum->in_flight = sum->created > sum->ended ? sum->created - sum->ended : 0;
+    split_cpu(series, &sum->usage);
+    name_durations(series, sum);
+}
+
+static void collect_loops(const logctx_collector_t *collector)
+{
+    struct loop_row rows[LOOP_ROWS];
+    size_t count = logctx__loops_end(rows);
+    for (size_t i = 0; i < count; i++) {
+        logctx_loop_sums_t sums = {.since_unix_ns = rows[i].since_unix,
+                                   .loop_cpu_ns = rows[i].emitted_loop,
+                                   .unattributed_cpu_ns = rows[i].emitted_unattributed};
+        memcpy(sums.name, rows[i].name, sizeof sums.name);
+        collector->loop(collector->user, &sums);
+    }
+}
+
+logctx_status_t logctx_collect(const logctx_collector_t *collector)
+{
+    if (!collector || !collector->series || !collector->loop)
+        return LOGCTX_E_INVALID;
+    size_t threads = 0, at = 0;
+    struct thread *first = logctx__threads();
+    for (struct thread *thread = first; thread; thread = thread->next)
+        threads++;
+    logctx_series_t *sum = malloc(sizeof *sum);
+    struct running *running = calloc(threads + 1, sizeof *running);
+    if (!sum || !running) {
+        free(sum);
+        free(running);
+        return LOGCTX_E_NO_MEMORY;
+    }
+    pthread_mutex_lock(&one_at_a_time);
+    uint64_t now = logctx__monotonic();
+    logctx__loops_begin();
+    for (struct thread *thread = first; thread; thread = thread->next, at++) {
+        running[at] = running_on(thread, now);
+        logctx__loops_add(thread, running[at].cpu);
+    }
+    for (struct series *series = logctx__all_series(); series; series = series->next)
+        if (READ_RELAXED(series->since_unix) > 0) {
+            collect_series(series, sum, running, threads, now);
+            collector->series(collector->user, sum);
+        }
+    collect_loops(collector);
+    pthread_mutex_unlock(&one_at_a_time);
+    free(sum);
+    free(running);
+    return LOGCTX_OK;
+}
+
+void logctx_get_books(logctx_books_t *books)
+{
+    if (!books)
+        return;
+    memset(books, 0, sizeof *books);
+    books->refused_no_memory = logctx__refused_without_thread();
+    for (struct thread *thread = logctx__threads(); thread; thread = thread->next) {
+        books->ended += READ_RELAXED(thread->ended);
+        books->handed_over += READ_RELAXED(thread->handed_over);
+        books->unsampled += READ_RELAXED(thread->unsampled);
+        books->no_sink += READ_RELAXED(thread->no_sink);
+        books->dropped_live_limit += READ_RELAXED(thread->over_limit);
+        books->dropped_no_memory += READ_RELAXED(thread->no_record);
+        books->refused_no_memory += READ_RELAXED(thread->refused);
+        books->error_spans += READ_RELAXED(thread->error_spans);
+    }
+    for (struct thread *thread = logctx__threads(); thread; thread = thread->next)
+        books->created += READ_RELAXED(thread->created);
+    books->live = books->created > books->ended ? books->created - books->ended : 0;
+}

@@ -1,0 +1,520 @@
+// Contexts: making, counting references, finishing, freeing; and the sentinel.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "types.h"
+#include "utf8.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char sentinel_server[] = "unknown_server_from_sentinel_context";
+
+// Constant but for `lock`, which nobody takes: every function looks for it first.
+struct logctx logctx__sentinel = {
+    .refs = 1,
+    .generation = 1,
+    .lock = ATOMIC_FLAG_INIT,
+    .name = "sentinel",
+    .root = &logctx__sentinel,
+    .previous = &logctx__sentinel,
+    .previous_generation = 1,
+};
+
+static _Atomic uint64_t refused_without_thread;
+
+logctx_t *logctx_current(void)
+{
+    return logctx__tls.current;
+}
+
+logctx_t *logctx_sentinel(void)
+{
+    return &logctx__sentinel;
+}
+
+bool logctx_is_sentinel(const logctx_t *ctx)
+{
+    return is_sentinel(ctx);
+}
+
+bool logctx_is_finished(const logctx_t *ctx)
+{
+    return ctx && READ_RELAXED(ctx->finished);
+}
+
+const char *logctx_name(const logctx_t *ctx)
+{
+    return ctx ? ctx->name : logctx__sentinel.name;
+}
+
+const char *logctx_server(const logctx_t *ctx)
+{
+    return ctx && ctx->server ? ctx->server->text : sentinel_server;
+}
+
+logctx_kind_t *logctx_kind_of(const logctx_t *ctx)
+{
+    return ctx && ctx->series ? ctx->series->kind : logctx_kind(NULL);
+}
+
+logctx_type_t logctx_type(const logctx_t *ctx)
+{
+    return ctx && ctx->series ? ctx->series->type : LOGCTX_TYPE_CALLBACK;
+}
+
+const char *logctx_type_name(logctx_type_t type)
+{
+    switch (type) {
+#define LOGCTX_X(name, value, text)                                                                              \
+    case LOGCTX_TYPE_##name:                                                                                     \
+        return text;
+        LOGCTX_TYPES(LOGCTX_X)
+#undef LOGCTX_X
+    }
+    return "request";
+}
+
+size_t logctx_current_name(char *buffer, size_t size)
+{
+    const char *name = logctx__tls.current->name;
+    size_t length = 0;
+    if (!buffer || size == 0)
+        return 0;
+    for (; name[length] && length + 1 < size; length++)
+        buffer[length] = name[length];
+    buffer[length] = '\0';
+    return length;
+}
+
+// The context, if its memory is still in the same use; else the sentinel.
+logctx_t *logctx__if_generation(logctx_t *ctx, uint32_t generation)
+{
+    return likely(READ_RELAXED(ctx->generation) == generation) ? ctx : &logctx__sentinel;
+}
+
+// `first` and `second` together, made valid UTF-8 and cut; short ones without an allocation.
+static bool set_name(logctx_t *ctx, const char *first, const char *dash, const char *second)
+{
+    const char *const parts[] = {first, dash, second};
+    size_t lengths[3], total = 0;
+    for (size_t i = 0; i < 3; i++) {
+        lengths[i] = strlen(parts[i]);
+        total += logctx__utf8_size(parts[i], lengths[i], LOGCTX__UTF8_NO_LIMIT);
+    }
+    if (total > LOGCTX_NAME_MAX)
+        total = LOGCTX_NAME_MAX;
+    char *name = total < LOGCTX_NAME_INLINE ? ctx->inline_name : malloc(total + 1);
+    if (!name)
+        return false;
+    size_t at = 0;
+    for (size_t i = 0; i < 3; i++)
+        at += logctx__utf8_copy(name + at, total - at, parts[i], lengths[i], LOGCTX__UTF8_NO_LIMIT);
+    name[at] = '\0';
+    ctx->name = name;
+    return true;
+}
+
+static bool name_by_number(logctx_t *ctx, struct logctx_kind *kind)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%lu", atomic_fetch_add_explicit(&kind->instances, 1, memory_order_relaxed) + 1);
+    return set_name(ctx, kind->name, "-", number);
+}
+
+static struct shared_string *server_of(const char *server, const logctx_t *parent)
+{
+    struct shared_string *string = server ? logctx__string_new(server, strlen(server), LOGCTX_NAME_MAX) : NULL;
+    if (string)
+        return string;
+    return parent ? logctx__string_ref(parent->server) : logctx__default_server();
+}
+
+static void continue_trace(logctx_t *ctx, const logctx_span_context_t *from, const char *tracestate)
+{
+    memcpy(ctx->trace_id, from->trace_id, sizeof ctx->trace_id);
+    memcpy(ctx->parent_span_id, from->span_id, sizeof ctx->parent_span_id);
+    ctx->has_parent_span = true;
+    ctx->remote_parent = true;
+    ctx->flags = from->flags & LOGCTX_FLAG_RANDOM;
+    if (!tracestate || !*tracestate)
+        return;
+    char valid[LOGCTX_TRACESTATE_SIZE];
+    size_t length = logctx_tracestate_read(tracestate, strlen(tracestate), valid, sizeof valid);
+    if (length > 0)
+        ctx->tracestate = logctx__string_new(valid, length, sizeof valid);
+}
+
+// Trace id, then the decision, then the span id: the order of the OpenTelemetry SDK (trace/sdk.md, Span creation).
+static void set_identity(struct thread *thread, logctx_t *ctx, const logctx_opts_t *opts)
+{
+    logctx_span_context_t caller;
+    bool parent_sampled = false;
+    if (ctx->parent) {
+        memcpy(ctx->trace_id, ctx->parent->trace_id, sizeof ctx->trace_id);
+        memcpy(ctx->parent_span_id, ctx->parent->span_id, sizeof ctx->parent_span_id);
+        ctx->has_parent_span = true;
+        ctx->flags = ctx->parent->flags & LOGCTX_FLAG_RANDOM;
+        ctx->tracestate = logctx__string_ref(ctx->parent->tracestate);
+        parent_sampled = ctx->parent->flags & LOGCTX_FLAG_SAMPLED;
+    } else if (opts->traceparent && logctx_traceparent_read(opts->traceparent, strlen(opts->traceparent), &caller)) {
+        continue_trace(ctx, &caller, opts->tracestate);
+        parent_sampled = caller.flags & LOGCTX_FLAG_SAMPLED;
+    } else {
+        logctx__random_id(thread, ctx->trace_id, sizeof ctx->trace_id);
+        ctx->flags = LOGCTX_FLAG_RANDOM;
+    }
+    if (logctx__sample(ctx->has_parent_span, parent_sampled))
+        ctx->flags |= LOGCTX_FLAG_SAMPLED;
+    logctx__random_id(thread, ctx->span_id, sizeof ctx->span_id);
+}
+
+static void set_times(logctx_t *ctx, uint64_t start_unix_ns)
+{
+    ctx->created_monotonic = logctx__monotonic();
+    ctx->created_unix = logctx__unix();
+    if (start_unix_ns == 0 || start_unix_ns >= ctx->created_unix)
+        return;
+    uint64_t earlier = ctx->created_unix - start_unix_ns;
+    ctx->created_unix = start_unix_ns;
+    ctx->created_monotonic = earlier < ctx->created_monotonic ? ctx->created_monotonic - earlier : 0;
+}
+
+// Sums over all threads are dear, so they are made once for every so many contexts, oftener near the limit.
+static bool over_limit(struct thread *thread)
+{
+    uint64_t made = READ_RELAXED(thread->created);
+    if (likely(made < thread->live_check_at))
+        return false;
+    uint64_t created = 0, ended = 0, threads = 0;
+    for (struct thread *each = logctx__threads(); each; each = each->next, threads++) {
+        created += READ_RELAXED(each->created);
+        ended += READ_RELAXED(each->ended);
+    }
+    uint64_t limit = logctx__limit_live(), live = created > ended ? created - ended : 0;
+    if (live >= limit)
+        return true;
+    thread->live_check_at = made + (limit - live) / (2 * threads) + 1;
+    return false;
+}
+
+// The fields that a stale handle or another thread may look at stay atomic; the rest starts from zero.
+static void reset(logctx_t *ctx, uint64_t home)
+{
+    atomic_store_explicit(&ctx->refs, 2, memory_order_relaxed); // the caller's and the live one
+    atomic_store_explicit(&ctx->started, false, memory_order_relaxed);
+    atomic_store_explicit(&ctx->finished, false, memory_order_relaxed);
+    atomic_store_explicit(&ctx->folded, false, memory_order_relaxed);
+    atomic_store_explicit(&ctx->switches, 0, memory_order_relaxed);
+    atomic_flag_clear_explicit(&ctx->lock, memory_order_relaxed);
+    ctx->home = home;
+    memset((char *)ctx + offsetof(struct logctx, start), 0, sizeof *ctx - offsetof(struct logctx, start));
+}
+
+static void set_previous(logctx_t *ctx)
+{
+    ctx->previous = logctx_ref(current_context());
+    ctx->previous_generation = READ_RELAXED(ctx->previous->generation);
+    ctx->previous_held = true;
+}
+
+static void set_parent(logctx_t *ctx, logctx_t *parent)
+{
+    ctx->root = ctx;
+    if (!parent || is_sentinel(parent))
+        return;
+    ctx->parent = logctx_ref(parent);
+    ctx->root = parent->root;
+    if (logctx__family_join(ctx))
+        return;
+    ctx->parent = NULL;
+    ctx->root = ctx;
+    logctx_unref(parent);
+}
+
+static void release(logctx_t *ctx);
+
+// What every way of making a context shares. `name` set by the caller; `parent` in opts.
+static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const logctx_opts_t *opts, const logctx_site_t *site)
+{
+    if (unlikely(READ_RELAXED(thread->finished_elsewhere) != NULL))
+        logctx__adopt_finished(thread);
+    struct series *series = logctx__series(kind, opts->type);
+    struct shard *shard = logctx__shard(thread, series);
+    logctx_t *ctx = shard ? logctx__pool_get(&thread->contexts, thread) : NULL;
+    if (!ctx)
+        return NULL;
+    reset(ctx, thread->id);
+    ctx->series = series;
+    ctx->shard = shard;
+    ctx->created_at = site;
+    set_parent(ctx, opts->parent);
+    set_previous(ctx);
+    ctx->server = server_of(opts->server, ctx->parent);
+    ctx->span_kind = (uint8_t)(opts->span_kind != LOGCTX_SPAN_DEFAULT ? opts->span_kind
+                               : opts->type == LOGCTX_TYPE_REQUEST    ? LOGCTX_SPAN_SERVER
+                                                                      : LOGCTX_SPAN_INTERNAL);
+    set_times(ctx, opts->start_unix_ns);
+    set_identity(thread, ctx, opts);
+    ctx->over_limit = over_limit(thread);
+    return ctx;
+}
+
+static logctx_t *publish(struct thread *thread, logctx_t *ctx, bool named)
+{
+    if (!named)
+        ctx->name = ctx->series->kind->name;
+    ADD_OWNED(thread->created, 1);
+    ADD_OWNED(ctx->shard->created, 1);
+    if (unlikely(READ_RELAXED(ctx->series->since_unix) == 0))
+        atomic_store_explicit(&ctx->series->since_unix, ctx->created_unix, memory_order_relaxed);
+    logctx__live_add(ctx->shard, ctx);
+    return ctx;
+}
+
+static logctx_t *refuse(struct thread *thread)
+{
+    if (thread)
+        ADD_OWNED(thread->refused, 1);
+    else
+        atomic_fetch_add_explicit(&refused_without_thread, 1, memory_order_relaxed);
+    return &logctx__sentinel;
+}
+
+uint64_t logctx__refused_without_thread(void)
+{
+    return READ_RELAXED(refused_without_thread);
+}
+
+// Callers may be older or newer than the library: what they do not know is zero.
+static logctx_opts_t complete(const logctx_opts_t *opts)
+{
+    logctx_opts_t all = LOGCTX_OPTS_INIT;
+    if (opts && opts->struct_size > 0)
+        memcpy(&all, opts, opts->struct_size < sizeof all ? opts->struct_size : sizeof all);
+    if ((unsigned)all.type >= LOGCTX_TYPE_COUNT || (unsigned)all.span_kind > LOGCTX_SPAN_CONSUMER) {
+        logctx__misuse("logctx_new() got a type or span kind outside its enum; request is taken instead", NULL);
+        all.type = LOGCTX_TYPE_REQUEST;
+        all.span_kind = LOGCTX_SPAN_DEFAULT;
+    }
+    return all;
+}
+
+logctx_t *logctx_new_at(logctx_kind_t *kind, const logctx_opts_t *opts, const logctx_site_t *site)
+{
+    struct thread *thread = this_thread();
+    logctx_opts_t all = complete(opts);
+    if (!kind)
+        logctx__misuse("logctx_new() got a NULL kind; use logctx_kind(\"what the work is\")", site);
+    if (!kind)
+        kind = logctx_kind(NULL);
+    logctx_t *ctx = thread ? make(thread, kind, &all, site) : NULL;
+    if (!ctx)
+        return refuse(thread);
+    return publish(thread, ctx, all.name ? set_name(ctx, all.name, "", "") : name_by_number(ctx, kind));
+}
+
+logctx_t *(logctx_new)(logctx_kind_t *kind, const logctx_opts_t *opts)
+{
+    return logctx_new_at(kind, opts, logctx__site_of_caller(__builtin_return_address(0)));
+}
+
+// In the sentinel there is nobody to charge: said, with the new context as the one affected.
+static void report_from_sentinel(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx, const logctx_site_t *site)
+{
+    logctx__report(thread, &(struct occurrence){.kind = kind,
+                                                .affected = ctx,
+                                                .found = "sentinel",
+                                                .found_by = site,
+                                                .set_by = thread->current_at});
+}
+
+logctx_t *logctx_new_nested_at(const char *suffix, const logctx_site_t *site)
+{
+    struct thread *thread = this_thread();
+    if (!thread)
+        return refuse(thread);
+    if (!suffix)
+        logctx__misuse("logctx_new_nested() got a NULL suffix; pass a literal that names the part of the work", site);
+    if (!suffix)
+        suffix = "nested";
+    logctx_t *parent = current_context();
+    bool orphan = is_sentinel(parent);
+    logctx_opts_t opts = LOGCTX_OPTS_INIT;
+    opts.type = LOGCTX_TYPE_NESTED;
+    opts.parent = parent;
+    if (orphan)
+        opts.server = sentinel_server;
+    struct logctx_kind *above = orphan ? logctx_kind("sentinel") : parent->series->kind;
+    logctx_t *ctx = make(thread, logctx__nested_kind(above, suffix), &opts, site);
+    if (!ctx)
+        return refuse(thread);
+    publish(thread, ctx, set_name(ctx, parent->name, "-", suffix));
+    if (orphan)
+        report_from_sentinel(thread, LOGCTX_ERROR_NESTED_FROM_SENTINEL, ctx, site);
+    return ctx;
+}
+
+logctx_t *(logctx_new_nested)(const char *suffix)
+{
+    return logctx_new_nested_at(suffix, logctx__site_of_caller(__builtin_return_address(0)));
+}
+
+logctx_t *logctx_new_on_thread_at(logctx_t *caller, const logctx_site_t *site)
+{
+    struct thread *thread = this_thread();
+    if (!thread)
+        return refuse(thread);
+    if (!caller)
+        logctx__misuse("logctx_new_on_thread() got a NULL caller; pass the context that the work is for", site);
+    bool orphan = !caller || is_sentinel(caller);
+    logctx_opts_t opts = LOGCTX_OPTS_INIT;
+    opts.type = LOGCTX_TYPE_THREAD;
+    opts.parent = caller;
+    if (orphan)
+        opts.server = sentinel_server;
+    logctx_t *ctx = make(thread, orphan ? logctx_kind("sentinel") : caller->series->kind, &opts, site);
+    if (!ctx)
+        return refuse(thread);
+    publish(thread, ctx, set_name(ctx, logctx_name(caller), "", ""));
+    if (orphan)
+        report_from_sentinel(thread, LOGCTX_ERROR_THREADPOOL_FROM_SENTINEL, ctx, site);
+    return ctx;
+}
+
+logctx_t *(logctx_new_on_thread)(logctx_t *caller)
+{
+    return logctx_new_on_thread_at(caller, logctx__site_of_caller(__builtin_return_address(0)));
+}
+
+logctx_t *logctx_ref(logctx_t *ctx)
+{
+    if (!ctx || is_sentinel(ctx))
+        return ctx;
+    if (unlikely(atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed) == 0)) {
+        atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_relaxed);
+        logctx__misuse("logctx_ref() got a context whose last reference was given back; the sentinel is returned", NULL);
+        return &logctx__sentinel;
+    }
+    return ctx;
+}
+
+// Nobody has a reference any more, so nobody else can reach ctx. Parents are freed in turn, without recursion.
+static void release(logctx_t *ctx)
+{
+    while (ctx) {
+        logctx_t *parent = ctx->parent;
+        logctx__record_discard(ctx);
+        logctx__string_unref(ctx->server);
+        logctx__string_unref(ctx->tracestate);
+        if (ctx->name != ctx->inline_name && ctx->name != ctx->series->kind->name)
+            free((char *)(uintptr_t)ctx->name);
+        free(READ_RELAXED(ctx->family));
+        atomic_fetch_add_explicit(&ctx->generation, 1, memory_order_relaxed);
+        struct thread *owner = ctx->owner;
+        logctx__pool_put(&owner->contexts, ctx, owner == logctx__tls.thread);
+        bool last = parent && atomic_fetch_sub_explicit(&parent->refs, 1, memory_order_acq_rel) == 1;
+        ctx = last ? parent : NULL;
+    }
+}
+
+void logctx_unref(logctx_t *ctx)
+{
+    if (!ctx || is_sentinel(ctx))
+        return;
+    unsigned refs = READ_RELAXED(ctx->refs);
+    for (;;) {
+        if (unlikely(refs == 0)) {
+            logctx__misuse("logctx_unref() got a context whose last reference was given back before", NULL);
+            return;
+        }
+        // Two are left, ours and the live one, so nobody else can finish it any more.
+        if (refs == 2 && !READ_RELAXED(ctx->finished)) {
+            logctx__finish(this_thread(), ctx, NULL);
+            refs = READ_RELAXED(ctx->refs);
+            continue;
+        }
+        if (atomic_compare_exchange_weak_explicit(&ctx->refs, &refs, refs - 1, memory_order_acq_rel,
+                                                  memory_order_relaxed))
+            break;
+    }
+    if (refs == 1)
+        release(ctx);
+}
+
+// The live reference: dropped here on the owner, or kept as the pin of what is current; from another thread it is sent
+// to the owner, since only it knows whether it is running the context.
+static void drop_live_reference(struct thread *thread, logctx_t *ctx)
+{
+    if (thread && ctx->owner == thread) {
+        if (ctx == current_context() && !thread->pinned)
+            thread->pinned = true;
+        else
+            logctx_unref(ctx);
+        return;
+    }
+    struct thread *owner = ctx->owner;
+    logctx_t *head = READ_RELAXED(owner->finished_elsewhere);
+    do {
+        ctx->next_foreign = head;
+    } while (!atomic_compare_exchange_weak_explicit(&owner->finished_elsewhere, &head, ctx, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+void logctx__adopt_finished(struct thread *thread)
+{
+    logctx_t *ctx = atomic_exchange_explicit(&thread->finished_elsewhere, NULL, memory_order_acquire);
+    while (ctx) {
+        logctx_t *next = ctx->next_foreign;
+        drop_live_reference(thread, ctx);
+        ctx = next;
+    }
+}
+
+static void report_outlived(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
+{
+    if (ctx->parent && READ_RELAXED(ctx->parent->finished))
+        logctx__report(thread, &(struct occurrence){.kind = LOGCTX_ERROR_OUTLIVED_PARENT,
+                                                    .affected = ctx,
+                                                    .expected = logctx_name(ctx),
+                                                    .found = logctx_name(ctx->parent),
+                                                    .found_by = site,
+                                                    .set_by = ctx->created_at});
+}
+
+void logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
+{
+    if (atomic_exchange_explicit(&ctx->finished, true, memory_order_acq_rel) || !thread)
+        return;
+    logctx__charge_running(thread, ctx);
+    report_outlived(thread, ctx, site);
+
+    uint64_t now = logctx__monotonic();
+    logctx_usage_t own = logctx__own_usage(ctx), total = logctx__family_total(ctx);
+    logctx__split_parts(&own, ctx);
+    logctx__split_parts(&total, ctx);
+    logctx__seal(thread, ctx, now, &own, &total);
+    logctx__family_fold(ctx);
+    logctx__count_end(thread, ctx, now > ctx->created_monotonic ? now - ctx->created_monotonic : 0, own.cpu_ns);
+    logctx__live_remove(ctx);
+    ADD_OWNED(thread->ended, 1);
+
+    if (ctx->previous_held) {
+        ctx->previous_held = false;
+        logctx_unref(ctx->previous);
+    }
+    drop_live_reference(thread, ctx);
+}
+
+void logctx_finish_at(logctx_t *ctx, const logctx_site_t *site)
+{
+    if (!ctx)
+        logctx__misuse("logctx_finish() got a NULL context; pass what logctx_new() returned", site);
+    else if (!is_sentinel(ctx))
+        logctx__finish(this_thread(), ctx, site);
+}
+
+void (logctx_finish)(logctx_t *ctx)
+{
+    logctx_finish_at(ctx, logctx__site_of_caller(__builtin_return_address(0)));
+}

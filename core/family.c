@@ -1,0 +1,141 @@
+// Families: what a context's total adds to its own usage. Switches charge own usage only; a child's total is folded into
+// its parent when it finishes, and a reader walks the descendants that have not finished. All of it under the lock of the
+// tree's root, never on the path of a switch; only charges to finished contexts come here one by one.
+//
+// A finished context stays in its parent's list for as long as it has unfinished descendants, since the walk must find
+// them through it.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "types.h"
+
+#include <stdlib.h>
+
+static void add(logctx_usage_t *sum, const logctx_usage_t *amount)
+{
+    sum->cpu_ns += amount->cpu_ns;
+    sum->cpu_user_ns += amount->cpu_user_ns;
+    sum->cpu_system_ns += amount->cpu_system_ns;
+    sum->running_ns += amount->running_ns;
+    sum->db_transactions += amount->db_transactions;
+    sum->db_ns += amount->db_ns;
+    sum->db_wait_ns += amount->db_wait_ns;
+    sum->db_rows += amount->db_rows;
+}
+
+static struct family *family_of(const logctx_t *ctx)
+{
+    return atomic_load_explicit(&ctx->family, memory_order_acquire);
+}
+
+struct family *logctx__family(logctx_t *ctx)
+{
+    struct family *family = family_of(ctx);
+    if (family)
+        return family;
+    logctx__lock(&ctx->root->lock);
+    family = family_of(ctx);
+    if (!family) {
+        family = calloc(1, sizeof *family);
+        atomic_store_explicit(&ctx->family, family, memory_order_release);
+    }
+    logctx__unlock(&ctx->root->lock);
+    return family;
+}
+
+bool logctx__family_join(logctx_t *child)
+{
+    struct family *family = logctx__family(child->parent);
+    if (!family)
+        return false;
+    logctx__lock(&child->root->lock);
+    child->previous_sibling = NULL;
+    child->next_sibling = family->first_child;
+    if (family->first_child)
+        family->first_child->previous_sibling = child;
+    family->first_child = child;
+    logctx__unlock(&child->root->lock);
+    return true;
+}
+
+static void leave(logctx_t *child)
+{
+    struct family *family = family_of(child->parent);
+    if (child->previous_sibling)
+        child->previous_sibling->next_sibling = child->next_sibling;
+    else
+        family->first_child = child->next_sibling;
+    if (child->next_sibling)
+        child->next_sibling->previous_sibling = child->previous_sibling;
+}
+
+// What ctx itself stands for in its parent's total: own usage and its finished descendants.
+static logctx_usage_t without_live_children(const logctx_t *ctx)
+{
+    logctx_usage_t sum = logctx__own_usage(ctx);
+    struct family *family = family_of(ctx);
+    if (family)
+        add(&sum, &family->folded);
+    return sum;
+}
+
+static logctx_t *first_child(const logctx_t *ctx)
+{
+    struct family *family = family_of(ctx);
+    return family ? family->first_child : NULL;
+}
+
+logctx_usage_t logctx__family_total(logctx_t *ctx)
+{
+    if (!family_of(ctx))
+        return logctx__own_usage(ctx);
+    logctx__lock(&ctx->root->lock);
+    logctx_usage_t sum = without_live_children(ctx);
+    // Depth first without recursion: a tree may be as deep as its program likes.
+    for (logctx_t *at = first_child(ctx); at;) {
+        if (!READ_RELAXED(at->folded)) {
+            logctx_usage_t part = without_live_children(at);
+            add(&sum, &part);
+        }
+        logctx_t *next = first_child(at);
+        while (!next && at != ctx) {
+            next = at->next_sibling;
+            at = at->parent;
+        }
+        at = next;
+    }
+    logctx__unlock(&ctx->root->lock);
+    return sum;
+}
+
+// Into the parent, and further up for as long as those are folded already.
+static void fold_up(logctx_t *ctx, const logctx_usage_t *amount)
+{
+    for (; ctx->parent; ctx = ctx->parent) {
+        add(&family_of(ctx->parent)->folded, amount);
+        if (!READ_RELAXED(ctx->parent->folded))
+            return;
+    }
+}
+
+void logctx__family_fold(logctx_t *ctx)
+{
+    if (!ctx->parent)
+        return;
+    logctx__lock(&ctx->root->lock);
+    logctx_usage_t amount = without_live_children(ctx);
+    atomic_store_explicit(&ctx->folded, true, memory_order_relaxed);
+    fold_up(ctx, &amount);
+    // Leaving may free the way for ancestors that had finished before.
+    for (logctx_t *at = ctx; at->parent && READ_RELAXED(at->folded) && !first_child(at); at = at->parent)
+        leave(at);
+    logctx__unlock(&ctx->root->lock);
+}
+
+void logctx__family_late(logctx_t *ctx, const logctx_usage_t *delta)
+{
+    if (!ctx->parent)
+        return;
+    logctx__lock(&ctx->root->lock);
+    fold_up(ctx, delta);
+    logctx__unlock(&ctx->root->lock);
+}

@@ -1,0 +1,64 @@
+// The event loop's poll: the cheapest check there is. Whoever polls must have the sentinel; what runs around the poll is
+// the loop's own CPU time, measured on one turn in 64 and scaled.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "types.h"
+
+enum { MEASURED_TURNS = 64 }; // a power of two
+
+static void report_leak(struct thread *thread, logctx_t *leaked, const logctx_site_t *site)
+{
+    const logctx_site_t *set_by = thread->current_at;
+    logctx_ref(leaked);
+    logctx__switch(thread, &logctx__sentinel, site);
+    logctx__report(thread, &(struct occurrence){.kind = LOGCTX_ERROR_LEAKED_TO_LOOP,
+                                                .affected = leaked,
+                                                .expected = "sentinel",
+                                                .found = logctx_name(leaked),
+                                                .found_by = site,
+                                                .set_by = set_by});
+    logctx_unref(leaked);
+}
+
+void logctx_poll_begin_at(const logctx_site_t *site)
+{
+    struct thread *thread = this_thread();
+    if (unlikely(!thread))
+        return;
+    if (unlikely(!is_sentinel(current_context())))
+        report_leak(thread, current_context(), site);
+    if (unlikely(!thread->loop_named))
+        logctx_set_loop_name("loop");
+    thread->in_poll = true;
+    thread->poll_measured = thread->turn++ % MEASURED_TURNS == 0;
+    logctx_cpu_reading_t now;
+    if (unlikely(thread->poll_measured)) {
+        thread->poll_measured = logctx__read_cpu(&now);
+        thread->poll_cpu = now.total_ns;
+    }
+}
+
+void (logctx_poll_begin)(void)
+{
+    logctx_poll_begin_at(logctx__site_of_caller(__builtin_return_address(0)));
+}
+
+void logctx_poll_end(void)
+{
+    struct thread *thread = logctx__tls.thread;
+    if (!thread || !thread->in_poll)
+        return;
+    thread->in_poll = false;
+    logctx_cpu_reading_t now;
+    if (unlikely(thread->poll_measured) && logctx__read_cpu(&now) && now.total_ns > thread->poll_cpu)
+        ADD_OWNED(thread->loop_cpu, (now.total_ns - thread->poll_cpu) * MEASURED_TURNS);
+}
+
+void logctx_set_loop_name(const char *name)
+{
+    struct thread *thread = this_thread();
+    if (!thread || !name)
+        return;
+    logctx__loop_retire(thread, *name ? name : "loop");
+    thread->loop_named = true;
+}

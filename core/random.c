@@ -1,0 +1,64 @@
+// Trace and span ids: one generator for each thread (xoshiro256**, by Blackman and Vigna, in the public domain), seeded
+// by the kernel, so that an id costs a few nanoseconds and no two threads or processes share a sequence.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "types.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+static uint64_t rotate(uint64_t value, int bits)
+{
+    return (value << bits) | (value >> (64 - bits));
+}
+
+// Only where the kernel gives nothing (early boot, a seccomp filter): different for each thread and moment.
+static uint64_t mix_of_moment(struct thread *thread, unsigned round)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    uint64_t z = (uint64_t)at.tv_nsec * 0x9e3779b97f4a7c15u + (uint64_t)(uintptr_t)thread + round +
+                 ((uint64_t)at.tv_sec << 32);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static void seed(struct thread *thread)
+{
+    if (getrandom(thread->random, sizeof thread->random, GRND_NONBLOCK) != (ssize_t)sizeof thread->random)
+        for (unsigned i = 0; i < 4; i++)
+            thread->random[i] = mix_of_moment(thread, i) | 1;
+    thread->random_seeded = true;
+}
+
+static uint64_t next(struct thread *thread)
+{
+    uint64_t *s = thread->random;
+    uint64_t result = rotate(s[1] * 5, 7) * 9;
+    uint64_t t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate(s[3], 45);
+    return result;
+}
+
+// length: 8 or 16
+void logctx__random_id(struct thread *thread, uint8_t *out, size_t length)
+{
+    static const uint8_t zero[16];
+    if (logctx__custom_random(out, length) && memcmp(out, zero, length) != 0)
+        return;
+    if (unlikely(!thread->random_seeded))
+        seed(thread);
+    do {
+        for (size_t at = 0; at < length; at += 8) {
+            uint64_t value = next(thread);
+            memcpy(out + at, &value, 8);
+        }
+    } while (memcmp(out, zero, length) == 0);
+}

@@ -1,0 +1,255 @@
+// Records: wire bytes with an index, growing from what is inline to the byte limit of a span; counted, and returned to the
+// pool of the thread they came from by whoever is last.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "record.h"
+#include "utf8.h"
+#include "wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void prepare_record(void *block, struct thread *owner)
+{
+    logctx_record_t *record = block;
+    record->owner = owner;
+}
+
+void logctx__record_pool(struct pool *pool)
+{
+    *pool = (struct pool){.block_size = (sizeof(logctx_record_t) + 63) / 64 * 64, .prepare = prepare_record};
+}
+
+static void reset(logctx_record_t *record, struct thread *owner)
+{
+    memset(record, 0, offsetof(logctx_record_t, inline_instance));
+    atomic_init(&record->refs, 1);
+    record->owner = owner;
+    record->capacity = RECORD_INLINE_ENTRIES;
+    record->room = RECORD_INLINE_BYTES;
+    record->entries = record->inline_entries;
+    record->bytes = record->inline_bytes;
+    record->instance = record->inline_instance;
+    record->inline_instance[0] = '\0';
+}
+
+// Only the owner of the pool may take from it; another thread that says something on the context allocates.
+logctx_record_t *logctx__record_new(struct thread *thread)
+{
+    logctx_record_t *record = thread ? logctx__pool_get(&thread->records, thread) : NULL;
+    if (record)
+        reset(record, thread);
+    return record;
+}
+
+logctx_record_t *logctx__record_of(struct thread *thread, logctx_t *ctx)
+{
+    if (!ctx->record)
+        ctx->record = logctx__record_new(thread);
+    return ctx->record;
+}
+
+logctx_record_t *logctx_record_ref(logctx_record_t *record)
+{
+    if (record)
+        atomic_fetch_add_explicit(&record->refs, 1, memory_order_relaxed);
+    return record;
+}
+
+void logctx_record_unref(logctx_record_t *record)
+{
+    if (!record || atomic_fetch_sub_explicit(&record->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (record->entries != record->inline_entries)
+        free(record->entries);
+    if (record->bytes != record->inline_bytes)
+        free(record->bytes);
+    if (record->instance != record->inline_instance)
+        free(record->instance);
+    free(record->status_message);
+    logctx__string_unref(record->tracestate);
+    logctx__string_unref(record->server);
+    logctx__pool_put(&record->owner->records, record, record->owner == logctx__tls.thread);
+}
+
+const logctx_span_t *logctx_record_span(const logctx_record_t *record)
+{
+    return &record->span;
+}
+
+// Squeeze replaced attributes out once they are half of it: setting one key for ever must not fill the span.
+static void compact(logctx_record_t *record)
+{
+    uint32_t kept = 0, at = 0;
+    for (uint32_t i = 0; i < record->count; i++) {
+        struct entry entry = record->entries[i];
+        if (entry.dead)
+            continue;
+        memmove(record->bytes + at, record->bytes + entry.offset, entry.length);
+        entry.offset = at;
+        at += entry.length;
+        record->entries[kept++] = entry;
+    }
+    record->count = kept;
+    record->used = at;
+    record->dead_bytes = 0;
+}
+
+static bool grow_entries(logctx_record_t *record)
+{
+    uint32_t capacity = record->capacity * 2;
+    bool was_inline = record->entries == record->inline_entries;
+    struct entry *entries = realloc(was_inline ? NULL : record->entries, capacity * sizeof *entries);
+    if (!entries)
+        return false;
+    if (was_inline)
+        memcpy(entries, record->inline_entries, record->count * sizeof *entries);
+    record->entries = entries;
+    record->capacity = capacity;
+    return true;
+}
+
+static bool grow_bytes(logctx_record_t *record, size_t needed)
+{
+    size_t room = record->room;
+    while (room < needed)
+        room *= 2;
+    bool was_inline = record->bytes == record->inline_bytes;
+    uint8_t *bytes = realloc(was_inline ? NULL : record->bytes, room);
+    if (!bytes)
+        return false;
+    if (was_inline)
+        memcpy(bytes, record->inline_bytes, record->used);
+    record->bytes = bytes;
+    record->room = (uint32_t)room;
+    return true;
+}
+
+uint8_t *logctx__record_reserve(logctx_record_t *record, size_t length)
+{
+    if (record->dead_bytes > record->used / 2 || record->count == record->capacity)
+        compact(record);
+    if (record->count == record->capacity && !grow_entries(record))
+        return NULL;
+    if (length > LOGCTX__WIRE_MAX || (record->used + length > record->room && !grow_bytes(record, record->used + length)))
+        return NULL;
+    return record->bytes + record->used;
+}
+
+static unsigned slot_of(logctx_part_t part)
+{
+    return part == LOGCTX_PART_ATTRIBUTE ? 0 : part == LOGCTX_PART_EVENT ? 1 : 2;
+}
+
+void logctx__record_commit(logctx_record_t *record, logctx_part_t part, uint32_t key_hash, size_t length)
+{
+    record->entries[record->count++] = (struct entry){
+        .key_hash = key_hash, .offset = record->used, .length = (uint32_t)length, .part = (uint8_t)part};
+    record->used += (uint32_t)length;
+    record->live[slot_of(part)]++;
+}
+
+static uint32_t hash_of(const char *key, size_t length)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (uint8_t)key[i]) * 16777619u;
+    return hash;
+}
+
+// Keys are compared as they stand in the bytes, that is repaired: "\xff" and "\xfe" are one key.
+static struct entry *find(logctx_record_t *record, uint32_t hash, const char *key, size_t length)
+{
+    for (uint32_t i = record->count; i-- > 0;) {
+        struct entry *entry = &record->entries[i];
+        logctx_attr_t there;
+        if (!entry->dead && entry->part == LOGCTX_PART_ATTRIBUTE && entry->key_hash == hash &&
+            logctx_attr_read(record->bytes + entry->offset, entry->length, &there) && there.key_length == length &&
+            memcmp(there.key, key, length) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t *attr, uint32_t limit, uint32_t value_length)
+{
+    char repaired[256];
+    const char *key = attr->key;
+    size_t length = attr->key_length;
+    if (!logctx__utf8_is_ascii(key, length)) {
+        length = logctx__utf8_copy(repaired, sizeof repaired, key, length, LOGCTX__UTF8_NO_LIMIT);
+        key = repaired;
+    }
+    logctx_attr_t valid = *attr;
+    valid.key = key;
+    valid.key_length = length;
+    uint32_t hash = hash_of(key, length);
+    struct entry *old = find(record, hash, key, length);
+    if (!old && record->live[0] >= limit) {
+        record->span.dropped_attributes++;
+        return LOGCTX_E_LIMIT;
+    }
+    size_t size = logctx__wire_attr_size(&valid, value_length);
+    uint32_t replaced = old ? old->length : 0;
+    bool fits = size > 0 && record->used - record->dead_bytes - replaced + size <= logctx__limit_span_bytes();
+    // The old value stays until the new one is in: a value that does not fit must not cost the one before.
+    uint8_t *bytes = fits ? logctx__record_reserve(record, size) : NULL;
+    if (!bytes) {
+        record->span.dropped_attributes++;
+        return fits ? LOGCTX_E_NO_MEMORY : LOGCTX_E_LIMIT;
+    }
+    old = find(record, hash, key, length);
+    if (old) {
+        old->dead = true;
+        record->dead_bytes += old->length;
+        record->live[0]--;
+    }
+    logctx__wire_attr_write(bytes, &valid, value_length);
+    logctx__record_commit(record, LOGCTX_PART_ATTRIBUTE, hash, size);
+    return LOGCTX_OK;
+}
+
+// Events of the library's own are beyond the limits that bound the application's.
+logctx_status_t logctx__record_add_event(logctx_record_t *record, const char *name, uint64_t unix_ns,
+                                         const logctx_attr_t *attrs, size_t count, bool limited)
+{
+    logctx__wire_event_t event = {unix_ns, name, name ? strlen(name) : 0, attrs, count};
+    logctx__wire_limits_t limits = {logctx__limit_value_length(), logctx__limit_attributes_per_event()};
+    if (!limited)
+        limits = (logctx__wire_limits_t){UINT32_MAX, LOGCTX__WIRE_MAX_ATTRS};
+    size_t size = logctx__wire_event_size(&event, &limits);
+    bool fits = size > 0 && (!limited || record->live[1] < logctx__limit_events()) &&
+                (!limited || record->used - record->dead_bytes + size <= logctx__limit_span_bytes());
+    uint8_t *bytes = fits ? logctx__record_reserve(record, size) : NULL;
+    if (!bytes) {
+        record->span.dropped_events++;
+        return fits ? LOGCTX_E_NO_MEMORY : LOGCTX_E_LIMIT;
+    }
+    logctx__wire_event_write(bytes, &event, &limits);
+    logctx__record_commit(record, LOGCTX_PART_EVENT, 0, size);
+    return LOGCTX_OK;
+}
+
+bool logctx_record_next(const logctx_record_t *record, logctx_part_t part, size_t *cursor, const uint8_t **bytes,
+                        size_t *length)
+{
+    while (*cursor < record->count) {
+        const struct entry *entry = &record->entries[(*cursor)++];
+        if (entry->dead || entry->part != part)
+            continue;
+        *bytes = record->bytes + entry->offset;
+        *length = entry->length;
+        return true;
+    }
+    return false;
+}
+
+bool logctx_record_find(const logctx_record_t *record, const char *key, logctx_attr_t *out)
+{
+    const uint8_t *bytes;
+    size_t length, key_length = strlen(key);
+    for (size_t cursor = 0; logctx_record_next(record, LOGCTX_PART_ATTRIBUTE, &cursor, &bytes, &length);)
+        if (logctx_attr_read(bytes, length, out) && out->key_length == key_length && memcmp(out->key, key, key_length) == 0)
+            return true;
+    return false;
+}

@@ -1,0 +1,171 @@
+// Settings of the process: limits, sampler, default server, source of random ids. Numbers are relaxed atomics, read one by
+// one where they are needed; what is more than a number is under `lock`.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "types.h"
+
+#include <string.h>
+
+#define MAX_SPAN_BYTES (64u << 20)
+
+static struct {
+    atomic_uint attributes, events, links, attributes_per_event, attributes_per_link, value_length, span_bytes, live;
+} limits = {128, 128, 128, 128, 128, UINT32_MAX, 1u << 20, 1000000};
+
+static atomic_int sampler = LOGCTX_SAMPLER_PARENTBASED_ALWAYS_ON;
+
+static struct {
+    atomic_flag lock;
+    struct shared_string *default_server; /* NULL: "default" */
+    atomic_bool has_random;
+    logctx_random_t *random;
+    void *random_user;
+} settings = {.lock = ATOMIC_FLAG_INIT};
+
+void logctx_get_limits(logctx_limits_t *out)
+{
+    if (!out)
+        return;
+    *out = (logctx_limits_t){.struct_size = sizeof *out,
+                             .attributes = READ_RELAXED(limits.attributes),
+                             .events = READ_RELAXED(limits.events),
+                             .links = READ_RELAXED(limits.links),
+                             .attributes_per_event = READ_RELAXED(limits.attributes_per_event),
+                             .attributes_per_link = READ_RELAXED(limits.attributes_per_link),
+                             .attribute_value_length = READ_RELAXED(limits.value_length),
+                             .span_bytes = READ_RELAXED(limits.span_bytes),
+                             .live_contexts = READ_RELAXED(limits.live)};
+}
+
+static void set(atomic_uint *cell, uint32_t value)
+{
+    atomic_store_explicit(cell, value, memory_order_relaxed);
+}
+
+logctx_status_t logctx_set_limits(const logctx_limits_t *in)
+{
+    if (!in || in->struct_size == 0)
+        return LOGCTX_E_INVALID;
+    logctx_limits_t all;
+    logctx_get_limits(&all);
+    memcpy(&all, in, in->struct_size < sizeof all ? in->struct_size : sizeof all);
+    if (all.span_bytes > MAX_SPAN_BYTES)
+        return LOGCTX_E_INVALID;
+    set(&limits.attributes, all.attributes);
+    set(&limits.events, all.events);
+    set(&limits.links, all.links);
+    set(&limits.attributes_per_event, all.attributes_per_event);
+    set(&limits.attributes_per_link, all.attributes_per_link);
+    set(&limits.value_length, all.attribute_value_length);
+    set(&limits.span_bytes, all.span_bytes);
+    set(&limits.live, all.live_contexts);
+    return LOGCTX_OK;
+}
+
+uint32_t logctx__limit_attributes(void)
+{
+    return READ_RELAXED(limits.attributes);
+}
+
+uint32_t logctx__limit_events(void)
+{
+    return READ_RELAXED(limits.events);
+}
+
+uint32_t logctx__limit_links(void)
+{
+    return READ_RELAXED(limits.links);
+}
+
+uint32_t logctx__limit_attributes_per_event(void)
+{
+    return READ_RELAXED(limits.attributes_per_event);
+}
+
+uint32_t logctx__limit_attributes_per_link(void)
+{
+    return READ_RELAXED(limits.attributes_per_link);
+}
+
+uint32_t logctx__limit_value_length(void)
+{
+    return READ_RELAXED(limits.value_length);
+}
+
+uint32_t logctx__limit_span_bytes(void)
+{
+    return READ_RELAXED(limits.span_bytes);
+}
+
+uint32_t logctx__limit_live(void)
+{
+    return READ_RELAXED(limits.live);
+}
+
+void logctx_set_sampler(logctx_sampler_t value)
+{
+    atomic_store_explicit(&sampler, (int)value, memory_order_relaxed);
+}
+
+logctx_sampler_t logctx_get_sampler(void)
+{
+    return (logctx_sampler_t)READ_RELAXED(sampler);
+}
+
+bool logctx__sample(bool has_parent, bool parent_sampled)
+{
+    switch (logctx_get_sampler()) {
+    case LOGCTX_SAMPLER_ALWAYS_ON:
+        return true;
+    case LOGCTX_SAMPLER_ALWAYS_OFF:
+        return false;
+    case LOGCTX_SAMPLER_PARENTBASED_ALWAYS_OFF:
+        return has_parent && parent_sampled;
+    case LOGCTX_SAMPLER_PARENTBASED_ALWAYS_ON:
+        break;
+    }
+    return !has_parent || parent_sampled;
+}
+
+void logctx_set_default_server(const char *server)
+{
+    struct shared_string *string = server ? logctx__string_new(server, strlen(server), 255) : NULL;
+    logctx__lock(&settings.lock);
+    struct shared_string *old = settings.default_server;
+    settings.default_server = string;
+    logctx__unlock(&settings.lock);
+    logctx__string_unref(old);
+}
+
+// A reference for the caller; NULL only without memory.
+struct shared_string *logctx__default_server(void)
+{
+    logctx__lock(&settings.lock);
+    if (!settings.default_server)
+        settings.default_server = logctx__string_new("default", strlen("default"), 255);
+    struct shared_string *string = logctx__string_ref(settings.default_server);
+    logctx__unlock(&settings.lock);
+    return string;
+}
+
+void logctx_set_random(logctx_random_t *fill, void *user)
+{
+    logctx__lock(&settings.lock);
+    settings.random = fill;
+    settings.random_user = user;
+    atomic_store_explicit(&settings.has_random, fill != NULL, memory_order_relaxed);
+    logctx__unlock(&settings.lock);
+}
+
+bool logctx__custom_random(void *out, size_t length)
+{
+    if (!READ_RELAXED(settings.has_random))
+        return false;
+    logctx__lock(&settings.lock);
+    logctx_random_t *fill = settings.random;
+    void *user = settings.random_user;
+    logctx__unlock(&settings.lock);
+    if (fill)
+        fill(user, out, length);
+    return fill != NULL;
+}

@@ -1,0 +1,220 @@
+// The seal: at finish a context's usage is copied, its record gets the attributes of the telemetry contract, and goes to
+// the sinks. What is found afterwards, or by another thread, becomes a zero-length span of its own.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "record.h"
+#include "utf8.h"
+
+#include <logctx/telemetry.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOGCTX_X(id, key, type, description) static const char attr_##id[] = key;
+LOGCTX_SPAN_ATTRIBUTES(LOGCTX_X)
+#undef LOGCTX_X
+
+enum {
+    SPLIT_FROM_NS = 20 * 1000 * 1000,  // below, the user and system parts of one context are noise
+    SEGMENTS_FROM_NS = 1000 * 1000,
+    OTLP_FLAG_REMOTE_KNOWN = 0x100,    // trace.proto, SpanFlags
+    OTLP_FLAG_REMOTE = 0x200,
+};
+
+static double seconds(int64_t ns)
+{
+    return (double)ns / 1e9;
+}
+
+static void put(logctx_record_t *record, logctx_attr_t attr)
+{
+    logctx__record_set(record, &attr, UINT32_MAX, UINT32_MAX);
+}
+
+static void put_usage(logctx_record_t *record, const logctx_usage_t *own, const logctx_usage_t *total)
+{
+    put(record, logctx_attr_double(attr_CPU_TIME, seconds(own->cpu_ns)));
+    if (own->cpu_ns >= SPLIT_FROM_NS) {
+        put(record, logctx_attr_double(attr_CPU_TIME_USER, seconds(own->cpu_user_ns)));
+        put(record, logctx_attr_double(attr_CPU_TIME_SYSTEM, seconds(own->cpu_system_ns)));
+    }
+    put(record, logctx_attr_int(attr_DB_TRANSACTIONS, own->db_transactions));
+    put(record, logctx_attr_double(attr_DB_TIME, seconds(own->db_ns)));
+    put(record, logctx_attr_double(attr_DB_WAIT_TIME, seconds(own->db_wait_ns)));
+    put(record, logctx_attr_int(attr_DB_ROWS, own->db_rows));
+    put(record, logctx_attr_double(attr_RUNNING_TIME, seconds(own->running_ns)));
+    if (!total)
+        return;
+    put(record, logctx_attr_double(attr_TOTAL_CPU_TIME, seconds(total->cpu_ns)));
+    put(record, logctx_attr_int(attr_TOTAL_DB_TRANSACTIONS, total->db_transactions));
+    put(record, logctx_attr_double(attr_TOTAL_DB_TIME, seconds(total->db_ns)));
+    put(record, logctx_attr_double(attr_TOTAL_DB_WAIT_TIME, seconds(total->db_wait_ns)));
+    put(record, logctx_attr_int(attr_TOTAL_DB_ROWS, total->db_rows));
+}
+
+static void put_identity(logctx_record_t *record, const logctx_t *ctx)
+{
+    put(record, logctx_attr_string(attr_NAME, ctx->name));
+    put(record, logctx_attr_string(attr_TYPE, logctx_type_name(ctx->series->type)));
+    put(record, logctx_attr_string(attr_SERVER, logctx_server(ctx)));
+    put(record, logctx_attr_int(attr_THREAD_ID, ctx->owner->tid));
+}
+
+static void put_life(logctx_record_t *record, const logctx_t *ctx, uint64_t duration_ns)
+{
+    unsigned errors = READ_RELAXED(ctx->errors);
+    put(record, logctx_attr_int(attr_SWITCHES, READ_RELAXED(ctx->switches)));
+    if (errors > 0)
+        put(record, logctx_attr_int(attr_ERRORS, errors));
+    if (duration_ns < SEGMENTS_FROM_NS && errors == 0)
+        return;
+    char text[LOGCTX_SEGMENTS * 48];
+    if (logctx__segment_text(ctx, text, sizeof text) > 0)
+        put(record, logctx_attr_string(attr_SEGMENTS, text));
+}
+
+static bool copy_instance(logctx_record_t *record, const logctx_t *ctx)
+{
+    size_t length = strlen(ctx->name);
+    if (length >= sizeof record->inline_instance) {
+        char *copy = malloc(length + 1);
+        if (!copy)
+            return false;
+        record->instance = copy;
+    }
+    memcpy(record->instance, ctx->name, length + 1);
+    return true;
+}
+
+// What a span has in common with the zero-length spans of its errors.
+static bool describe(logctx_record_t *record, const logctx_t *ctx)
+{
+    if (!copy_instance(record, ctx))
+        return false;
+    logctx_span_t *span = &record->span;
+    memcpy(span->trace_id, ctx->trace_id, sizeof span->trace_id);
+    record->server = logctx__string_ref(ctx->server);
+    record->tracestate = logctx__string_ref(ctx->tracestate);
+    span->server = logctx_server(ctx);
+    span->tracestate = record->tracestate ? record->tracestate->text : "";
+    span->instance = record->instance;
+    span->kind = ctx->series->kind->name;
+    span->type = ctx->series->type;
+    span->status_message = record->status_message ? record->status_message : "";
+    span->flags = ctx->flags | OTLP_FLAG_REMOTE_KNOWN;
+    return true;
+}
+
+static void weigh(logctx_record_t *record)
+{
+    size_t bytes = sizeof *record;
+    if (record->bytes != record->inline_bytes)
+        bytes += record->room;
+    if (record->entries != record->inline_entries)
+        bytes += record->capacity * sizeof *record->entries;
+    record->span.bytes = bytes;
+}
+
+static bool fill(logctx_record_t *record, logctx_t *ctx, uint64_t end_monotonic, const logctx_usage_t *own,
+                 const logctx_usage_t *total)
+{
+    if (!describe(record, ctx))
+        return false;
+    logctx_span_t *span = &record->span;
+    uint64_t duration = end_monotonic > ctx->created_monotonic ? end_monotonic - ctx->created_monotonic : 0;
+    memcpy(span->span_id, ctx->span_id, sizeof span->span_id);
+    memcpy(span->parent_span_id, ctx->parent_span_id, sizeof span->parent_span_id);
+    span->has_parent = ctx->has_parent_span;
+    if (ctx->remote_parent)
+        span->flags |= OTLP_FLAG_REMOTE;
+    span->name = span->kind;
+    span->span_kind = (logctx_span_kind_t)ctx->span_kind;
+    span->start_unix_ns = ctx->created_unix;
+    span->end_unix_ns = ctx->created_unix + duration;
+    span->own = *own;
+    span->total = *total;
+    span->status = (logctx_status_code_t)ctx->status;
+    put_identity(record, ctx);
+    put_usage(record, own, READ_RELAXED(ctx->family) ? total : NULL);
+    put_life(record, ctx, duration);
+    weigh(record);
+    return true;
+}
+
+// Counts where the span went: exactly one place for each context, so that the books balance.
+void logctx__seal(struct thread *thread, logctx_t *ctx, uint64_t end_monotonic, const logctx_usage_t *own,
+                  const logctx_usage_t *total)
+{
+    logctx__lock(&ctx->lock);
+    ctx->sealed = true;
+    bool wanted = (ctx->flags & LOGCTX_FLAG_SAMPLED) || ctx->has_error;
+    bool sink = logctx__has_sink();
+    logctx_record_t *record = NULL;
+    if (wanted && sink && !(ctx->over_limit && !ctx->has_error))
+        record = logctx__record_of(thread, ctx);
+    bool filled = record && fill(record, ctx, end_monotonic, own, total);
+    if (filled)
+        ctx->record = NULL;
+    logctx__unlock(&ctx->lock);
+
+    if (filled && logctx__hand_over(thread, record))
+        ADD_OWNED(thread->handed_over, 1);
+    else if (!wanted)
+        ADD_OWNED(thread->unsampled, 1);
+    else if (!sink || filled)
+        ADD_OWNED(thread->no_sink, 1);
+    else if (ctx->over_limit && !record)
+        ADD_OWNED(thread->over_limit, 1);
+    else
+        ADD_OWNED(thread->no_record, 1);
+}
+
+void logctx__record_discard(logctx_t *ctx)
+{
+    logctx_record_unref(ctx->record);
+    ctx->record = NULL;
+}
+
+static void send_error_span(struct thread *thread, logctx_t *ctx, const logctx_attr_t *attrs, size_t count)
+{
+    logctx_record_t *record = logctx__record_new(thread);
+    if (!record)
+        return;
+    if (!describe(record, ctx)) {
+        logctx_record_unref(record);
+        return;
+    }
+    logctx_span_t *span = &record->span;
+    logctx__random_id(thread, span->span_id, sizeof span->span_id);
+    memcpy(span->parent_span_id, ctx->span_id, sizeof span->parent_span_id);
+    span->has_parent = true;
+    span->name = LOGCTX_TRANSITION_EVENT;
+    span->span_kind = LOGCTX_SPAN_INTERNAL;
+    span->start_unix_ns = span->end_unix_ns = logctx__unix();
+    span->is_error_span = true;
+    for (size_t i = 0; i < count; i++)
+        put(record, attrs[i]);
+    put(record, logctx_attr_string(attr_NAME, ctx->name));
+    put(record, logctx_attr_string(attr_TYPE, logctx_type_name(ctx->series->type)));
+    put(record, logctx_attr_string(attr_SERVER, logctx_server(ctx)));
+    weigh(record);
+    if (logctx__hand_over(thread, record))
+        ADD_OWNED(thread->error_spans, 1);
+}
+
+// An event on the span while there is one, else (or if told so: the span will never come) a span of its own. Contexts in error are exported, sampled or not.
+void logctx__record_error(struct thread *thread, logctx_t *ctx, const logctx_attr_t *attrs, size_t count, bool apart)
+{
+    if (!logctx__has_sink())
+        return;
+    logctx__lock(&ctx->lock);
+    bool on_span = !ctx->sealed && !apart;
+    if (on_span) {
+        ctx->has_error = true;
+        logctx_record_t *record = logctx__record_of(thread, ctx);
+        if (record)
+            logctx__record_add_event(record, LOGCTX_TRANSITION_EVENT, logctx__unix(), attrs, count, false);
+    }
+    logctx__unlock(&ctx->lock);
+    if (!on_span)
+        send_error_span(thread, ctx, attrs, count);
+}

@@ -1,0 +1,391 @@
+/*
+ * types.h: the structures of the core, their invariants, and who may touch what. Everything else in core/ includes this.
+ *
+ * Words: a *thread* is the library's state of one application thread; a context's *owner* is the thread whose pool its
+ * memory comes from, its *home* the thread id that may start and stop it. They differ only when a thread ended and
+ * another one took its state over.
+ *
+ * Locks: spin locks, held for a few dozen instructions or one walk. Order, outermost first:
+ *     logctx.lock of a tree's root  >  thread.lock  >  logctx.lock of a context for its record
+ * In practice they are taken one after the other; the only nesting is registry > thread.lock in collections.
+ *
+ * Memory ordering: counters are relaxed atomics with one writer each (load, add, store), so that readers on other threads
+ * see whole values; who must see something *because of* something else takes a lock, or says so beside the field.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef LOGCTX_CORE_TYPES_H
+#define LOGCTX_CORE_TYPES_H
+
+#include <logctx/collect.h>
+#include <logctx/log.h>
+#include <logctx/logctx.h>
+#include <logctx/sink.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define LOGCTX_INTERNAL __attribute__((visibility("hidden")))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+enum {
+    LOGCTX_RECENT = 32,         /* switches a thread remembers; a power of two */
+    LOGCTX_SEGMENTS = 24,       /* of a context's life; the contract allows 32 */
+    LOGCTX_NAME_INLINE = 40,    /* longer names are allocated */
+    LOGCTX_NAME_MAX = 4096,     /* longer names are cut */
+    LOGCTX_KINDS_MAX = 2000,    /* OpenTelemetry's default cardinality limit */
+    LOGCTX_KIND_NAME_MAX = 255,
+    LOGCTX_SINKS_MAX = 4,
+    LOGCTX_TYPE_COUNT = 5,
+};
+
+struct thread;
+struct shard;
+
+/* A counted, immutable string: servers and tracestates, which children share with their parents. */
+struct shared_string {
+    atomic_uint refs;
+    uint32_t length;
+    char text[];
+};
+
+/* Own usage of a context: one writer, the owner; any reader. Same order as logctx_usage_t. */
+struct usage_cells {
+    _Atomic int64_t cpu, user, system, running, transactions, db, wait, rows;
+};
+
+/* What only contexts with children, or with charges from another thread, need. Guarded by the root's lock, but for `foreign`. */
+struct family {
+    logctx_t *first_child;
+    logctx_usage_t folded;      /* totals of finished descendants */
+    struct usage_cells foreign; /* charged by threads other than the owner: atomic additions */
+};
+
+/* One stretch of a context's life, in microseconds >> segment_scale since its creation. */
+struct segment {
+    uint32_t offset;
+    uint32_t length;
+};
+enum segment_state { SEGMENT_RUN, SEGMENT_POOL, SEGMENT_TXN };
+
+/*
+ * A context. References: one for each holder, one for each child (parent) and later sibling (previous, until that one
+ * finishes), and the library's own *live* reference from creation until the context is finished and off its home's CPU.
+ * So an unfinished context is never freed, and a switch to one needs no reference.
+ */
+struct logctx {
+    /* Hot: read or written by every switch. Written by the home thread only, but for what is atomic. */
+    atomic_uint refs;
+    atomic_bool started;  /* whether `start` holds a reading; a foreign thread may clear it */
+    atomic_bool finished; /* set once */
+    atomic_bool folded;   /* usage is in the parent's; later charges go up one by one; root's lock */
+    atomic_flag lock;     /* of the record, and, in a root, of the tree */
+    uint64_t home;
+    struct thread *owner;        /* constant for this memory, also after it is freed */
+    atomic_uint generation;      /* constant for this memory while it is in use; goes up when it is freed */
+    atomic_uint switches;        /* how often made current */
+    logctx_cpu_reading_t start;  /* of the slice that runs */
+    uint64_t start_monotonic;
+    struct shard *shard; /* of the owner, for the series */
+    _Atomic(const logctx_site_t *) switched_at;
+    struct usage_cells own;
+
+    /* Constant after construction. */
+    struct series *series;
+    logctx_t *parent;
+    logctx_t *root;
+    const char *name;
+    struct shared_string *server;
+    struct shared_string *tracestate; /* NULL: none */
+    const logctx_site_t *created_at;
+    uint64_t created_monotonic;
+    uint64_t created_unix;
+    uint8_t trace_id[16];
+    uint8_t span_id[8];
+    uint8_t parent_span_id[8];
+    uint8_t flags; /* W3C */
+    uint8_t span_kind;
+    bool has_parent_span;
+    bool remote_parent;
+    bool over_limit; /* made beyond limits.live_contexts: no span */
+
+    /* Held strongly until finish, by generation afterwards: a chain of finished contexts must not keep itself alive. */
+    logctx_t *previous;
+    uint32_t previous_generation;
+    bool previous_held;
+
+    /* Under `lock`. */
+    bool sealed;
+    bool has_error; /* exported whether sampled or not */
+    uint8_t status;
+    uint8_t segment_count;
+    uint8_t segment_scale;
+    uint8_t segment_states[LOGCTX_SEGMENTS];
+    struct segment segments[LOGCTX_SEGMENTS];
+    logctx_record_t *record; /* NULL until something is set on it */
+    const char *error_type;  /* interned in the series; NULL: did not fail */
+
+    atomic_uint errors;
+    atomic_uint open_transactions;
+
+    _Atomic(struct family *) family; /* made under the root's lock */
+    logctx_t *next_sibling, *previous_sibling; /* root's lock */
+    logctx_t *next_live, *previous_live;       /* owner's lock */
+    logctx_t *next_foreign;                    /* on the owner's list of contexts finished elsewhere */
+    char inline_name[LOGCTX_NAME_INLINE];
+};
+
+/* A kind: interned for ever. Its children are the kinds of nested contexts, found by suffix. */
+struct logctx_kind {
+    const char *name;
+    uint32_t number;
+    atomic_ulong instances; /* numbers the contexts that were given no name */
+    struct logctx_kind *parent;
+    const char *suffix;
+    _Atomic(struct logctx_kind *) first_nested; /* append at the head only */
+    struct logctx_kind *next_nested;
+    struct logctx_kind *next_in_bucket;
+    _Atomic(struct series *) series[LOGCTX_TYPE_COUNT];
+};
+
+/* A kind and type: one row of each metric. Interned for ever. */
+struct series {
+    struct logctx_kind *kind;
+    logctx_type_t type;
+    uint32_t number; /* index of its shard in every thread */
+    _Atomic uint64_t since_unix;
+    struct series *next; /* newest first */
+    atomic_uint error_type_count;
+    _Atomic(const char *) error_types[LOGCTX_ERROR_TYPES_MAX - 1];
+    /* Collector only: what was emitted, so that the split of CPU time never makes a part go down. */
+    int64_t emitted_cpu, emitted_user, emitted_system, sampled_user, sampled_system;
+};
+
+/* A thread's part of a series. Counters: written by the thread alone. The rest: under the thread's lock. */
+struct shard {
+    struct series *series;
+    _Atomic uint64_t created, ended;
+    struct usage_cells usage; /* never takes a negative charge */
+    _Atomic uint64_t errors[LOGCTX_ERROR_COUNT];
+    logctx_t *oldest, *newest; /* in flight, owned by this thread, in the order of their creation */
+    logctx_histogram_t cpu_usage;
+    logctx_histogram_t *durations[LOGCTX_ERROR_TYPES_MAX]; /* 0: did not fail; else 1 + index of the error type */
+};
+
+/* One entry of the flight recorder: identities only; names are looked up when an error is shown. */
+struct recorded_switch {
+    logctx_t *from, *to;
+    uint32_t from_generation, to_generation;
+    const logctx_site_t *site;
+    uint64_t monotonic;
+};
+
+/* Fixed-size blocks of one thread: allocated by it alone, freed by anyone. */
+struct pool {
+    size_t block_size;
+    void *free_list;              /* owner only */
+    _Atomic(void *) returned;     /* pushed by others with release, taken as a whole by the owner with acquire */
+    void *chunks;                 /* for the end of the process; never unmapped: stale pointers stay readable */
+    void (*prepare)(void *block, struct thread *owner); /* of each new block, once */
+};
+
+/* The state of one application thread; taken over by a later thread when this one ends. Never freed. */
+struct thread {
+    /* Owner only. */
+    uint64_t id; /* what counts as the same thread */
+    uint64_t random[4];
+    bool random_seeded;
+    bool pinned;        /* current holds a reference, given back when it is left */
+    unsigned in_hook;   /* inside an error hook, logger or sink: switches are refused */
+    bool in_poll;
+    bool poll_measured;
+    bool loop_named;
+    uint32_t turn;
+    int64_t poll_cpu;
+    const logctx_site_t *current_at; /* who made current what is */
+    struct recorded_switch recent[LOGCTX_RECENT];
+    uint32_t recent_next;
+    struct pool contexts, records;
+    uint64_t live_check_at;
+
+    /* Written by the owner, read by collections. */
+    _Atomic uint64_t created, ended, handed_over, unsampled, no_sink, over_limit, no_record, refused, error_spans;
+    _Atomic uint64_t errors[LOGCTX_ERROR_COUNT];
+    _Atomic uint64_t refused_switches;
+    _Atomic int64_t attributed_cpu; /* slices of contexts on this thread */
+    _Atomic int64_t loop_cpu;
+    atomic_uint in_sink; /* seq_cst with the table of sinks: logctx_sink_remove() waits for 0 */
+    /* The slice that runs, for collections on other threads: sequence odd while it changes. */
+    atomic_uint slice_sequence;
+    _Atomic(struct shard *) slice_shard;
+    _Atomic int64_t slice_cpu;
+    _Atomic uint64_t slice_monotonic;
+    _Atomic(logctx_t *) finished_elsewhere; /* contexts of ours that others finished: their live references */
+
+    /* Under `lock`. */
+    atomic_flag lock;
+    bool attached;
+    bool has_clock_id;
+    clockid_t clock_id;
+    int64_t cpu_base; /* the thread's clock when it was attached, or its sums were retired */
+    int tid;
+    char loop_name[64];
+    struct shard **shards;
+    uint32_t shard_count;
+    struct thread *next; /* all threads, newest first; constant */
+};
+
+/* What a thread reaches without asking anyone. */
+struct thread_local_state {
+    logctx_t *current;
+    struct thread *thread; /* NULL until the thread uses the library, and after its end */
+};
+extern LOGCTX_INTERNAL _Thread_local struct thread_local_state logctx__tls __attribute__((tls_model("initial-exec")));
+extern LOGCTX_INTERNAL struct logctx logctx__sentinel;
+extern LOGCTX_INTERNAL const logctx_clock_t *_Atomic logctx__clock;
+
+static inline logctx_t *current_context(void)
+{
+    return logctx__tls.current;
+}
+
+static inline bool is_sentinel(const logctx_t *ctx)
+{
+    return ctx == &logctx__sentinel;
+}
+
+/* One writer: cheaper than an atomic addition, and whole for every reader. */
+#define ADD_OWNED(cell, amount)                                                                                  \
+    atomic_store_explicit(&(cell), atomic_load_explicit(&(cell), memory_order_relaxed) + (amount), memory_order_relaxed)
+#define READ_RELAXED(cell) atomic_load_explicit(&(cell), memory_order_relaxed)
+
+/* lock.c */
+LOGCTX_INTERNAL void logctx__lock(atomic_flag *lock);
+LOGCTX_INTERNAL void logctx__unlock(atomic_flag *lock);
+
+/* pool.c */
+LOGCTX_INTERNAL void *logctx__pool_get(struct pool *pool, struct thread *owner);
+LOGCTX_INTERNAL void logctx__pool_put(struct pool *pool, void *block, bool owned);
+
+/* thread.c: NULL without memory. */
+LOGCTX_INTERNAL struct thread *logctx__attach(void);
+LOGCTX_INTERNAL struct thread *logctx__threads(void);
+LOGCTX_INTERNAL void logctx__reread_thread_id(void);
+static inline struct thread *this_thread(void)
+{
+    struct thread *thread = logctx__tls.thread;
+    return likely(thread != NULL) ? thread : logctx__attach();
+}
+
+/* clock.c */
+LOGCTX_INTERNAL uint64_t logctx__monotonic(void);
+LOGCTX_INTERNAL uint64_t logctx__unix(void);
+LOGCTX_INTERNAL bool logctx__read_cpu(logctx_cpu_reading_t *out);
+LOGCTX_INTERNAL bool logctx__read_cpu_of(const struct thread *thread, int64_t *total);
+LOGCTX_INTERNAL uint64_t logctx__clock_thread_id(void);
+
+/* random.c */
+LOGCTX_INTERNAL void logctx__random_id(struct thread *thread, uint8_t *out, size_t length);
+
+/* shared_string.c */
+LOGCTX_INTERNAL struct shared_string *logctx__string_new(const char *text, size_t length, size_t max_bytes);
+LOGCTX_INTERNAL struct shared_string *logctx__string_ref(struct shared_string *string);
+LOGCTX_INTERNAL void logctx__string_unref(struct shared_string *string);
+
+/* site.c */
+LOGCTX_INTERNAL const logctx_site_t *logctx__site_of_caller(void *return_address);
+LOGCTX_INTERNAL void logctx__where(const logctx_site_t *site, char *out, size_t size);
+LOGCTX_INTERNAL void logctx__where_address(void *address, char *out, size_t size);
+
+/* kind.c */
+LOGCTX_INTERNAL struct logctx_kind *logctx__nested_kind(struct logctx_kind *parent, const char *suffix);
+LOGCTX_INTERNAL struct series *logctx__series(struct logctx_kind *kind, logctx_type_t type);
+LOGCTX_INTERNAL struct series *logctx__all_series(void);
+LOGCTX_INTERNAL const char *logctx__error_type(struct series *series, const char *text);
+
+/* shard.c: NULL without memory. */
+LOGCTX_INTERNAL struct shard *logctx__shard(struct thread *thread, struct series *series);
+LOGCTX_INTERNAL void logctx__live_add(struct shard *shard, logctx_t *ctx);
+LOGCTX_INTERNAL void logctx__live_remove(logctx_t *ctx);
+LOGCTX_INTERNAL void logctx__count_end(struct thread *thread, logctx_t *ctx, uint64_t duration_ns, int64_t cpu_ns);
+
+/* context.c */
+LOGCTX_INTERNAL void logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site);
+LOGCTX_INTERNAL void logctx__adopt_finished(struct thread *thread);
+LOGCTX_INTERNAL uint64_t logctx__refused_without_thread(void);
+LOGCTX_INTERNAL logctx_t *logctx__if_generation(logctx_t *ctx, uint32_t generation);
+
+/* switch.c */
+LOGCTX_INTERNAL logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_t *site);
+LOGCTX_INTERNAL void logctx__charge_running(struct thread *thread, logctx_t *ctx);
+
+/* usage.c */
+LOGCTX_INTERNAL void logctx__charge_slice(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now,
+                                          uint64_t monotonic, const logctx_site_t *site);
+LOGCTX_INTERNAL logctx_usage_t logctx__own_usage(const logctx_t *ctx);
+LOGCTX_INTERNAL void logctx__split_parts(logctx_usage_t *usage, const logctx_t *ctx);
+
+/* family.c: parents and children, under the lock of the tree's root. */
+LOGCTX_INTERNAL bool logctx__family_join(logctx_t *child);
+LOGCTX_INTERNAL logctx_usage_t logctx__family_total(logctx_t *ctx);
+LOGCTX_INTERNAL void logctx__family_fold(logctx_t *ctx);
+LOGCTX_INTERNAL void logctx__family_late(logctx_t *ctx, const logctx_usage_t *delta);
+LOGCTX_INTERNAL struct family *logctx__family(logctx_t *ctx);
+
+/* segment.c: under the context's lock, or by the home thread before anyone else knows it. */
+LOGCTX_INTERNAL void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to);
+LOGCTX_INTERNAL size_t logctx__segment_text(const logctx_t *ctx, char *out, size_t size);
+
+/* loops.c: the sums of CPU outside of contexts */
+LOGCTX_INTERNAL void logctx__loop_retire(struct thread *thread, const char *new_name);
+
+/* report.c */
+struct occurrence {
+    logctx_error_kind_t kind;
+    logctx_t *affected;         /* NULL or the sentinel: none */
+    const char *expected;       /* names, or NULL */
+    const char *found;
+    const char *text;           /* %M of the sentence, or NULL */
+    const logctx_site_t *found_by;
+    const logctx_site_t *set_by;
+};
+LOGCTX_INTERNAL void logctx__report(struct thread *thread, const struct occurrence *occurrence);
+LOGCTX_INTERNAL void logctx__misuse(const char *text, const logctx_site_t *site);
+LOGCTX_INTERNAL void logctx__count_error(struct thread *thread, logctx_error_kind_t kind, logctx_t *affected);
+
+/* recent.c */
+LOGCTX_INTERNAL size_t logctx__recent(const struct thread *thread, logctx_switch_t *out, size_t capacity);
+
+/* log.c */
+LOGCTX_INTERNAL bool logctx__has_logger(void);
+LOGCTX_INTERNAL void logctx__log_message(logctx_severity_t severity, const char *message);
+
+/* record.c */
+LOGCTX_INTERNAL void logctx__record_pool(struct pool *pool);
+LOGCTX_INTERNAL logctx_record_t *logctx__record_new(struct thread *thread);
+
+/* seal.c */
+LOGCTX_INTERNAL void logctx__seal(struct thread *thread, logctx_t *ctx, uint64_t end_monotonic,
+                                  const logctx_usage_t *own, const logctx_usage_t *total);
+LOGCTX_INTERNAL void logctx__record_error(struct thread *thread, logctx_t *ctx, const logctx_attr_t *attrs, size_t count,
+                                          bool apart);
+LOGCTX_INTERNAL void logctx__record_discard(logctx_t *ctx);
+
+/* sink.c */
+LOGCTX_INTERNAL bool logctx__has_sink(void);
+LOGCTX_INTERNAL bool logctx__hand_over(struct thread *thread, logctx_record_t *record);
+
+/* runtime.c: the settings, each read on its own */
+LOGCTX_INTERNAL uint32_t logctx__limit_attributes(void);
+LOGCTX_INTERNAL uint32_t logctx__limit_events(void);
+LOGCTX_INTERNAL uint32_t logctx__limit_links(void);
+LOGCTX_INTERNAL uint32_t logctx__limit_attributes_per_event(void);
+LOGCTX_INTERNAL uint32_t logctx__limit_attributes_per_link(void);
+LOGCTX_INTERNAL uint32_t logctx__limit_value_length(void);
+LOGCTX_INTERNAL uint32_t logctx__limit_span_bytes(void);
+LOGCTX_INTERNAL uint32_t logctx__limit_live(void);
+LOGCTX_INTERNAL struct shared_string *logctx__default_server(void);
+LOGCTX_INTERNAL bool logctx__sample(bool has_parent, bool parent_sampled);
+LOGCTX_INTERNAL bool logctx__custom_random(void *out, size_t length);
+
+#endif

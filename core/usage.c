@@ -1,0 +1,292 @@
+// Usage: charging contexts and reading what they have used. The owner charges with plain stores; other threads (which may
+// charge database work, and nothing else) add to the `foreign` cells of the context's family.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "types.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static logctx_usage_t read_cells(const struct usage_cells *cells)
+{
+    return (logctx_usage_t){.cpu_ns = READ_RELAXED(cells->cpu),
+                            .cpu_user_ns = READ_RELAXED(cells->user),
+                            .cpu_system_ns = READ_RELAXED(cells->system),
+                            .running_ns = READ_RELAXED(cells->running),
+                            .db_transactions = READ_RELAXED(cells->transactions),
+                            .db_ns = READ_RELAXED(cells->db),
+                            .db_wait_ns = READ_RELAXED(cells->wait),
+                            .db_rows = READ_RELAXED(cells->rows)};
+}
+
+static void add_owned(struct usage_cells *cells, const logctx_usage_t *amount)
+{
+    ADD_OWNED(cells->cpu, amount->cpu_ns);
+    ADD_OWNED(cells->user, amount->cpu_user_ns);
+    ADD_OWNED(cells->system, amount->cpu_system_ns);
+    ADD_OWNED(cells->running, amount->running_ns);
+}
+
+static void add_owned_db(struct usage_cells *cells, const logctx_usage_t *amount)
+{
+    ADD_OWNED(cells->transactions, amount->db_transactions);
+    ADD_OWNED(cells->db, amount->db_ns);
+    ADD_OWNED(cells->wait, amount->db_wait_ns);
+    ADD_OWNED(cells->rows, amount->db_rows);
+}
+
+static void add_shared(struct usage_cells *cells, const logctx_usage_t *amount)
+{
+    atomic_fetch_add_explicit(&cells->cpu, amount->cpu_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cells->user, amount->cpu_user_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cells->system, amount->cpu_system_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cells->transactions, amount->db_transactions, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cells->db, amount->db_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cells->wait, amount->db_wait_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cells->rows, amount->db_rows, memory_order_relaxed);
+}
+
+// As it is counted: under a clock without exact parts, user and system are ticks and not nanoseconds of the total.
+logctx_usage_t logctx__own_usage(const logctx_t *ctx)
+{
+    logctx_usage_t own = read_cells(&ctx->own);
+    struct family *family = atomic_load_explicit(&ctx->family, memory_order_acquire);
+    if (family) {
+        logctx_usage_t foreign = read_cells(&family->foreign);
+        own.cpu_ns += foreign.cpu_ns;
+        own.cpu_user_ns += foreign.cpu_user_ns;
+        own.cpu_system_ns += foreign.cpu_system_ns;
+        own.db_transactions += foreign.db_transactions;
+        own.db_ns += foreign.db_ns;
+        own.db_wait_ns += foreign.db_wait_ns;
+        own.db_rows += foreign.db_rows;
+    }
+    return own;
+}
+
+// Split the exact total by the ticks that fell into it, or, where none did, by those of its kind on this thread.
+void logctx__split_parts(logctx_usage_t *usage, const logctx_t *ctx)
+{
+    if (READ_RELAXED(logctx__clock)->exact_parts)
+        return;
+    double user = (double)usage->cpu_user_ns, system = (double)usage->cpu_system_ns;
+    if (user + system <= 0 && ctx->shard) {
+        user = (double)READ_RELAXED(ctx->shard->usage.user);
+        system = (double)READ_RELAXED(ctx->shard->usage.system);
+    }
+    usage->cpu_user_ns = user + system > 0 ? (int64_t)((double)usage->cpu_ns * (user / (user + system))) : usage->cpu_ns;
+    usage->cpu_system_ns = usage->cpu_ns - usage->cpu_user_ns;
+}
+
+// The part that went backwards counts as 0; the other part counts.
+static int64_t part_since(struct thread *thread, logctx_t *ctx, logctx_error_kind_t kind, int64_t from, int64_t now,
+                          const logctx_site_t *site)
+{
+    if (likely(now >= from))
+        return now - from;
+    char text[64];
+    snprintf(text, sizeof text, "%.6f < %.6f", (double)now / 1e9, (double)from / 1e9);
+    logctx__report(thread, &(struct occurrence){.kind = kind, .affected = ctx, .text = text, .found_by = site});
+    return 0;
+}
+
+static logctx_usage_t slice_since(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now,
+                                  uint64_t monotonic, const logctx_site_t *site)
+{
+    logctx_usage_t slice = {0};
+    const logctx_cpu_reading_t *from = &ctx->start;
+    if (READ_RELAXED(logctx__clock)->exact_parts) {
+        slice.cpu_user_ns = part_since(thread, ctx, LOGCTX_ERROR_UTIME_BACKWARDS, from->user_ns, now->user_ns, site);
+        slice.cpu_system_ns =
+            part_since(thread, ctx, LOGCTX_ERROR_STIME_BACKWARDS, from->system_ns, now->system_ns, site);
+        slice.cpu_ns = slice.cpu_user_ns + slice.cpu_system_ns;
+    } else {
+        slice.cpu_ns = part_since(thread, ctx, LOGCTX_ERROR_UTIME_BACKWARDS, from->total_ns, now->total_ns, site);
+        slice.cpu_user_ns = now->user_ns > from->user_ns ? now->user_ns - from->user_ns : 0;
+        slice.cpu_system_ns = now->system_ns > from->system_ns ? now->system_ns - from->system_ns : 0;
+    }
+    if (monotonic > ctx->start_monotonic)
+        slice.running_ns = (int64_t)(monotonic - ctx->start_monotonic);
+    return slice;
+}
+
+void logctx__charge_slice(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
+                          const logctx_site_t *site)
+{
+    logctx_usage_t slice = slice_since(thread, ctx, now, monotonic, site);
+    if (likely(ctx->owner == thread)) {
+        add_owned(&ctx->own, &slice);
+    } else {
+        // Its home by number, but another owner: a thread id was used again after its thread ended.
+        struct family *family = logctx__family(ctx);
+        if (family)
+            add_shared(&family->foreign, &slice);
+    }
+    struct shard *shard = likely(ctx->owner == thread) ? ctx->shard : logctx__shard(thread, ctx->series);
+    if (likely(shard != NULL))
+        add_owned(&shard->usage, &slice);
+    ADD_OWNED(thread->attributed_cpu, slice.cpu_ns);
+    if (unlikely(READ_RELAXED(ctx->folded)))
+        logctx__family_late(ctx, &slice);
+    else
+        logctx__segment_add(ctx, SEGMENT_RUN, ctx->start_monotonic, monotonic);
+}
+
+// A charge that is not a slice: from any thread, for any context but the sentinel. Metrics never go down.
+static void charge(struct thread *thread, logctx_t *ctx, const logctx_usage_t *amount)
+{
+    if (ctx->owner == thread) {
+        add_owned(&ctx->own, amount);
+        add_owned_db(&ctx->own, amount);
+    } else {
+        struct family *family = logctx__family(ctx);
+        if (family)
+            add_shared(&family->foreign, amount);
+    }
+    struct shard *shard = thread ? logctx__shard(thread, ctx->series) : NULL;
+    if (shard) {
+        logctx_usage_t up = *amount;
+        int64_t *const parts[] = {&up.cpu_user_ns, &up.cpu_system_ns, &up.db_ns, &up.db_wait_ns, &up.db_rows};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            if (*parts[i] < 0)
+                *parts[i] = 0;
+        up.cpu_ns = up.cpu_user_ns + up.cpu_system_ns;
+        add_owned(&shard->usage, &up);
+        add_owned_db(&shard->usage, &up);
+    }
+    if (READ_RELAXED(ctx->folded))
+        logctx__family_late(ctx, amount);
+}
+
+void logctx_charge_cpu(logctx_t *ctx, int64_t user_ns, int64_t system_ns)
+{
+    if (!ctx) {
+        logctx__misuse("logctx_charge_cpu() got a NULL context; pass logctx_current() or a context of yours", NULL);
+        return;
+    }
+    if (!is_sentinel(ctx))
+        charge(this_thread(), ctx,
+               &(logctx_usage_t){.cpu_ns = user_ns + system_ns, .cpu_user_ns = user_ns, .cpu_system_ns = system_ns});
+}
+
+static logctx_status_t refuse_negative(struct thread *thread, logctx_t *ctx, const char *text, const logctx_site_t *site)
+{
+    logctx__report(thread, &(struct occurrence){
+                               .kind = LOGCTX_ERROR_NEGATIVE_DURATION, .affected = ctx, .text = text, .found_by = site});
+    return LOGCTX_E_NEGATIVE;
+}
+
+// The segment of database work that ends now. Under the record's lock, as several threads may do it.
+static void note_segment(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to)
+{
+    if (ctx->owner == logctx__tls.thread && !READ_RELAXED(ctx->finished))
+        logctx__segment_add(ctx, state, from, to);
+}
+
+static logctx_status_t charge_transaction(logctx_t *ctx, int64_t duration_ns, const logctx_site_t *site)
+{
+    struct thread *thread = this_thread();
+    if (duration_ns < 0)
+        return refuse_negative(thread, ctx, "DB txn time can only be non-negative", site);
+    uint64_t now = logctx__monotonic();
+    note_segment(ctx, SEGMENT_TXN, now - (uint64_t)duration_ns, now);
+    charge(thread, ctx, &(logctx_usage_t){.db_transactions = 1, .db_ns = duration_ns});
+    return LOGCTX_OK;
+}
+
+logctx_status_t logctx_db_transaction(int64_t duration_ns)
+{
+    logctx_t *ctx = current_context();
+    const logctx_site_t *site = logctx__site_of_caller(__builtin_return_address(0));
+    return is_sentinel(ctx) ? LOGCTX_OK : charge_transaction(ctx, duration_ns, site);
+}
+
+logctx_status_t logctx_db_waited(int64_t duration_ns)
+{
+    logctx_t *ctx = current_context();
+    if (is_sentinel(ctx))
+        return LOGCTX_OK;
+    struct thread *thread = this_thread();
+    if (duration_ns < 0)
+        return refuse_negative(thread, ctx, "DB scheduling time can only be non-negative",
+                               logctx__site_of_caller(__builtin_return_address(0)));
+    uint64_t now = logctx__monotonic();
+    note_segment(ctx, SEGMENT_POOL, now - (uint64_t)duration_ns, now);
+    charge(thread, ctx, &(logctx_usage_t){.db_wait_ns = duration_ns});
+    return LOGCTX_OK;
+}
+
+void logctx_db_fetched(int64_t rows)
+{
+    logctx_t *ctx = current_context();
+    if (!is_sentinel(ctx))
+        charge(this_thread(), ctx, &(logctx_usage_t){.db_rows = rows});
+}
+
+void logctx_db_begin(logctx_db_t *db)
+{
+    if (!db) {
+        logctx__misuse("logctx_db_begin() got NULL; pass a logctx_db_t to be filled in", NULL);
+        return;
+    }
+    db->ctx = logctx_ref(current_context());
+    db->began_ns = logctx__monotonic();
+    if (!is_sentinel(db->ctx))
+        atomic_fetch_add_explicit(&db->ctx->open_transactions, 1, memory_order_relaxed);
+}
+
+void logctx_db_end(logctx_db_t *db)
+{
+    if (!db || !db->ctx) {
+        logctx__misuse("logctx_db_end() without logctx_db_begin(), or a second time; each begin needs one end", NULL);
+        return;
+    }
+    if (!is_sentinel(db->ctx)) {
+        uint64_t now = logctx__monotonic();
+        atomic_fetch_sub_explicit(&db->ctx->open_transactions, 1, memory_order_relaxed);
+        charge_transaction(db->ctx, now > db->began_ns ? (int64_t)(now - db->began_ns) : 0, NULL);
+    }
+    logctx_unref(db->ctx);
+    db->ctx = NULL;
+}
+
+// The running slice, if this thread may know it: with the errors that a stop would raise, and nothing stored.
+static logctx_usage_t running_slice(logctx_t *ctx)
+{
+    struct thread *thread = this_thread();
+    logctx_cpu_reading_t now;
+    if (!thread || !READ_RELAXED(ctx->started) || thread->id != ctx->home || !logctx__read_cpu(&now))
+        return (logctx_usage_t){0};
+    return slice_since(thread, ctx, &now, logctx__monotonic(), NULL);
+}
+
+static void add_slice(logctx_usage_t *usage, const logctx_usage_t *slice)
+{
+    usage->cpu_ns += slice->cpu_ns;
+    usage->cpu_user_ns += slice->cpu_user_ns;
+    usage->cpu_system_ns += slice->cpu_system_ns;
+    usage->running_ns += slice->running_ns;
+}
+
+void logctx_get_usage(logctx_t *ctx, logctx_usage_t *own, logctx_usage_t *total)
+{
+    if (own)
+        memset(own, 0, sizeof *own);
+    if (total)
+        memset(total, 0, sizeof *total);
+    if (!ctx)
+        logctx__misuse("logctx_get_usage() got a NULL context; pass logctx_current() or a context of yours", NULL);
+    if (!ctx || is_sentinel(ctx))
+        return;
+    logctx_usage_t slice = running_slice(ctx);
+    if (own) {
+        *own = logctx__own_usage(ctx);
+        add_slice(own, &slice);
+        logctx__split_parts(own, ctx);
+    }
+    if (total) {
+        *total = logctx__family_total(ctx);
+        add_slice(total, &slice);
+        logctx__split_parts(total, ctx);
+    }
+}
