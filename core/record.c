@@ -157,9 +157,16 @@ static uint32_t hash_of(const char *key, size_t length)
     return hash;
 }
 
+static uint64_t key_bit(uint32_t hash)
+{
+    return (uint64_t)1 << (hash >> 26);
+}
+
 // Keys are compared as they stand in the bytes, that is repaired: "\xff" and "\xfe" are one key.
 static struct entry *find(logctx_record_t *record, uint32_t hash, const char *key, size_t length)
 {
+    if (!(record->keys & key_bit(hash)))
+        return NULL;
     for (uint32_t i = record->count; i-- > 0;) {
         struct entry *entry = &record->entries[i];
         logctx_attr_t there;
@@ -206,6 +213,7 @@ logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t 
     }
     logctx__wire_attr_write(bytes, &valid, value_length);
     logctx__record_commit(record, LOGCTX_PART_ATTRIBUTE, hash, size);
+    record->keys |= key_bit(hash);
     return LOGCTX_OK;
 }
 

@@ -30,6 +30,7 @@ struct logctx_record {
     uint32_t room;
     uint32_t dead_bytes;
     uint32_t live[3]; /* attributes, events, links that are not dead */
+    uint64_t keys;    /* a bit for each key's hash: most keys are new, and need no search */
     struct entry *entries;
     uint8_t *bytes;
     logctx_span_t span;

@@ -59,13 +59,14 @@ static void put_identity(logctx_record_t *record, const logctx_t *ctx)
     put(record, logctx_attr_int(attr_THREAD_ID, ctx->owner->tid));
 }
 
-static void put_life(logctx_record_t *record, const logctx_t *ctx, uint64_t duration_ns)
+// Segments belong to the owner, who may be running the context while another thread finishes it.
+static void put_life(struct thread *thread, logctx_record_t *record, const logctx_t *ctx, uint64_t duration_ns)
 {
     unsigned errors = READ_RELAXED(ctx->errors);
     put(record, logctx_attr_int(attr_SWITCHES, READ_RELAXED(ctx->switches)));
     if (errors > 0)
         put(record, logctx_attr_int(attr_ERRORS, errors));
-    if (duration_ns < SEGMENTS_FROM_NS && errors == 0)
+    if (thread != ctx->owner || (duration_ns < SEGMENTS_FROM_NS && errors == 0))
         return;
     char text[LOGCTX_SEGMENTS * 48];
     if (logctx__segment_text(ctx, text, sizeof text) > 0)
@@ -114,8 +115,8 @@ static void weigh(logctx_record_t *record)
     record->span.bytes = bytes;
 }
 
-static bool fill(logctx_record_t *record, logctx_t *ctx, uint64_t end_monotonic, const logctx_usage_t *own,
-                 const logctx_usage_t *total)
+static bool fill(struct thread *thread, logctx_record_t *record, logctx_t *ctx, uint64_t end_monotonic,
+                 const logctx_usage_t *own, const logctx_usage_t *total)
 {
     if (!describe(record, ctx))
         return false;
@@ -135,7 +136,7 @@ static bool fill(logctx_record_t *record, logctx_t *ctx, uint64_t end_monotonic,
     span->status = (logctx_status_code_t)ctx->status;
     put_identity(record, ctx);
     put_usage(record, own, READ_RELAXED(ctx->family) ? total : NULL);
-    put_life(record, ctx, duration);
+    put_life(thread, record, ctx, duration);
     weigh(record);
     return true;
 }
@@ -151,7 +152,7 @@ void logctx__seal(struct thread *thread, logctx_t *ctx, uint64_t end_monotonic, 
     logctx_record_t *record = NULL;
     if (wanted && sink && !(ctx->over_limit && !ctx->has_error))
         record = logctx__record_of(thread, ctx);
-    bool filled = record && fill(record, ctx, end_monotonic, own, total);
+    bool filled = record && fill(thread, record, ctx, end_monotonic, own, total);
     if (filled)
         ctx->record = NULL;
     logctx__unlock(&ctx->lock);

@@ -249,15 +249,14 @@ void (logctx_exit)(logctx_t *ctx)
 logctx_scope_t logctx_scope_begin(logctx_t *ctx, const logctx_site_t *site)
 {
     logctx_enter_at(ctx, site);
-    return (logctx_scope_t){ctx};
+    return (logctx_scope_t){ctx, site};
 }
 
 void logctx_scope_end(logctx_scope_t *scope)
 {
-    const logctx_site_t *site = logctx__site_of_caller(__builtin_return_address(0));
     if (!scope || !scope->ctx)
         return;
-    logctx_exit_at(scope->ctx, site);
+    logctx_exit_at(scope->ctx, scope->site);
     logctx_unref(scope->ctx);
     scope->ctx = NULL;
 }
@@ -271,7 +270,7 @@ logctx_preserve_t logctx_preserve_enter_at(logctx_t *target, const logctx_site_t
     }
     logctx_t *old = current_context();
     logctx_preserve_t block = {logctx_ref(old), logctx_ref(target), READ_RELAXED(old->generation),
-                               READ_RELAXED(target->generation), true};
+                               READ_RELAXED(target->generation), true, site};
     logctx__switch(this_thread(), target, site);
     return block;
 }
@@ -300,4 +299,9 @@ void logctx_preserve_exit_at(logctx_preserve_t *block, const logctx_site_t *site
 void (logctx_preserve_exit)(logctx_preserve_t *block)
 {
     logctx_preserve_exit_at(block, logctx__site_of_caller(__builtin_return_address(0)));
+}
+
+void logctx_preserve_end(logctx_preserve_t *block)
+{
+    logctx_preserve_exit_at(block, block ? block->site : NULL);
 }

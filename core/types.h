@@ -30,8 +30,8 @@
 
 enum {
     LOGCTX_RECENT = 32,         /* switches a thread remembers; a power of two */
-    LOGCTX_SEGMENTS = 24,       /* of a context's life; the contract allows 32 */
-    LOGCTX_NAME_INLINE = 40,    /* longer names are allocated */
+    LOGCTX_SEGMENTS = 15,       /* of a context's life; the contract allows 32 */
+    LOGCTX_NAME_INLINE = 32,    /* longer names are allocated */
     LOGCTX_NAME_MAX = 4096,     /* longer names are cut */
     LOGCTX_KINDS_MAX = 2000,    /* OpenTelemetry's default cardinality limit */
     LOGCTX_KIND_NAME_MAX = 255,
@@ -130,10 +130,14 @@ struct logctx {
 
     _Atomic(struct family *) family; /* made under the root's lock */
     logctx_t *next_sibling, *previous_sibling; /* root's lock */
-    logctx_t *next_live, *previous_live;       /* owner's lock */
-    logctx_t *next_foreign;                    /* on the owner's list of contexts finished elsewhere */
+    logctx_t *previous_live; /* owner's lock */
+    union {
+        logctx_t *next_live;    /* in flight: owner's lock */
+        logctx_t *next_foreign; /* finished: on the owner's list of contexts that others finished */
+    };
     char inline_name[LOGCTX_NAME_INLINE];
-};
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct logctx) <= 512, "a live context without attributes takes at most 512 bytes");
 
 /* A kind: interned for ever. Its children are the kinds of nested contexts, found by suffix. */
 struct logctx_kind {

@@ -114,7 +114,7 @@ LOGCTX_API logctx_t *logctx_ref(logctx_t *ctx);
 
 /*
  * Give a reference back. NULL and the sentinel are accepted. If it was the last and the context was never finished it
- * is finished now (at the end of its current slice if it is current here), since nobody else could. Any thread.
+ * is finished now, also while it is current, since nobody else could do it. Any thread.
  */
 LOGCTX_API void logctx_unref(logctx_t *ctx);
 
@@ -169,6 +169,7 @@ typedef struct logctx_preserve {
     uint32_t old_generation;
     uint32_t target_generation;
     bool held;
+    const logctx_site_t *site;
 } logctx_preserve_t;
 
 /*
@@ -209,10 +210,12 @@ LOGCTX_API size_t logctx_current_name(char *buffer, size_t size);
  */
 typedef struct logctx_scope {
     logctx_t *ctx;
+    const logctx_site_t *site; /* of its begin: errors at its end name this line, since the end has none */
 } logctx_scope_t;
 
 LOGCTX_API logctx_scope_t logctx_scope_begin(logctx_t *ctx, const logctx_site_t *site);
 LOGCTX_API void logctx_scope_end(logctx_scope_t *scope);
+LOGCTX_API void logctx_preserve_end(logctx_preserve_t *block);
 
 #define LOGCTX_CONCAT2(a, b) a##b
 #define LOGCTX_CONCAT(a, b) LOGCTX_CONCAT2(a, b)
@@ -220,7 +223,7 @@ LOGCTX_API void logctx_scope_end(logctx_scope_t *scope);
     __attribute__((cleanup(logctx_scope_end), unused)) logctx_scope_t LOGCTX_CONCAT(logctx_scope_, __LINE__) =   \
         logctx_scope_begin((ctx), LOGCTX_HERE)
 #define LOGCTX_PRESERVE(ctx)                                                                                     \
-    __attribute__((cleanup(logctx_preserve_exit), unused)) logctx_preserve_t LOGCTX_CONCAT(                      \
+    __attribute__((cleanup(logctx_preserve_end), unused)) logctx_preserve_t LOGCTX_CONCAT(                      \
         logctx_preserve_, __LINE__) = logctx_preserve_enter_at((ctx), LOGCTX_HERE)
 
 #define logctx_new(kind, opts) logctx_new_at((kind), (opts), LOGCTX_HERE)
