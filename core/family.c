@@ -42,17 +42,31 @@ struct family *logctx__family(logctx_t *ctx)
     return family;
 }
 
+static bool is_listed(const logctx_t *c)
+{
+    return c->previous_sibling || family_of(c->parent)->first_child == c;
+}
+
+static void link_in(logctx_t *child)
+{
+    struct family *family = family_of(child->parent);
+    child->previous_sibling = NULL;
+    child->next_sibling = family->first_child;
+    if (family->first_child)
+        family->first_child->previous_sibling = child;
+    family->first_child = child;
+}
+
 bool logctx__family_join(logctx_t *child)
 {
     struct family *family = logctx__family(child->parent);
     if (!family)
         return false;
     logctx__lock(&child->root->lock);
-    child->previous_sibling = NULL;
-    child->next_sibling = family->first_child;
-    if (family->first_child)
-        family->first_child->previous_sibling = child;
-    family->first_child = child;
+    link_in(child);
+    // A finished ancestor without unfinished descendants had left its parent's list: the walk must find it again.
+    for (logctx_t *at = child->parent; at->parent && READ_RELAXED(at->folded) && !is_listed(at); at = at->parent)
+        link_in(at);
     logctx__unlock(&child->root->lock);
     return true;
 }
@@ -66,6 +80,7 @@ static void leave(logctx_t *child)
         family->first_child = child->next_sibling;
     if (child->next_sibling)
         child->next_sibling->previous_sibling = child->previous_sibling;
+    child->previous_sibling = child->next_sibling = NULL;
 }
 
 // What ctx itself stands for in its parent's total: own usage and its finished descendants.

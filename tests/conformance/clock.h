@@ -27,7 +27,7 @@ void clock_reset(void);
 /* A thread's time at 0/0; the same label has the same identity whenever it comes. */
 void clock_thread_init(clock_thread_t *thread, const char *label);
 
-/* The calling thread runs on `thread`, which has to live until the join: the library may ask at a thread's end. */
+/* The calling thread runs on `thread`, which has to live until the join: the library may ask at its end. */
 void clock_attach(clock_thread_t *thread);
 
 /* The calling thread's time goes on, or back. False, and nothing happens, if it would be out of range. */

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The twin of conformance.scenarios: shows that the driver reports what it is there to report.
 
-A driver that passed everything would pass the scenarios too. Here one expectation at a time is altered, and each
-alteration has to be found; what is no difference must not be; and what cannot be run has to be said, not passed.
+A driver that passed everything would pass the scenarios too. Here one expectation at a time is altered, and
+each alteration has to be found; what is no difference must not be; and what cannot be run has to be said, not
+passed.
 Everything is written into a temporary folder. Usage: selftest.py DRIVER FILE.jsonl...
 """
 
@@ -42,6 +43,10 @@ def lines_of(text):
     return text.removesuffix("\n").split("\n")
 
 
+def run_command(*arguments):
+    return subprocess.run([DRIVER, *arguments], capture_output=True, encoding="utf-8", timeout=60)
+
+
 class Driver(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -53,7 +58,7 @@ class Driver(unittest.TestCase):
     def run_driver(self, scenarios, *options):
         lines = [line if isinstance(line, str) else canonical(line) for line in scenarios]
         self.file.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        return subprocess.run([DRIVER, *options, str(self.file)], capture_output=True, encoding="utf-8", timeout=60)
+        return run_command(*options, str(self.file))
 
     def counts(self, scenarios, *options):
         """The last line's numbers, and the whole; the exit status has to agree with them."""
@@ -65,7 +70,7 @@ class Driver(unittest.TestCase):
         return (passed, failed, skipped), done
 
     def assert_found(self, altered, record):
-        """The alteration is reported, under its id and with its place; the scenario beside it still passes."""
+        """The alteration is reported, with its id and its place; the scenario beside it still passes."""
         numbers, done = self.counts([altered, self.base])
         self.assertEqual(numbers, (1, 1, 0))
         self.assertEqual(lines_of(done.stdout)[0], f"selftest/base: record {record} differs")
@@ -78,7 +83,8 @@ class Driver(unittest.TestCase):
         name = BASE["ops"][0]["name"]
         different = [{"kind": "started_on_different_thread",
                       "message": f"Started logcontext {name} on different thread", "in": name}]
-        lost = [{"kind": "context_lost", "message": f"Expected logging context {name} was lost", "in": "sentinel"}]
+        lost = [{"kind": "context_lost",
+                 "message": f"Expected logging context {name} was lost", "in": "sentinel"}]
         nothing = {"utime": 0, "stime": 0, "txn_count": 0, "txn_ms": 0, "sched_ms": 0, "evt": 0}
         self.assertEqual(self.base["expect"], [
             {"at": "0", "cur": "sentinel"},
@@ -208,7 +214,7 @@ class Driver(unittest.TestCase):
             for line in lines_of(pathlib.Path(file).read_text(encoding="utf-8")):
                 scenario = json.loads(line)
                 recorded[scenario["id"]] = canonical({"id": scenario["id"], "expect": scenario["expect"]})
-            done = subprocess.run([DRIVER, "--trace", file], capture_output=True, encoding="utf-8", timeout=60)
+            done = run_command("--trace", file)
             self.assertEqual(done.returncode, 0, done.stderr)
             lines = lines_of(done.stdout)
             self.assertGreater(len(lines), 0)
