@@ -74,7 +74,7 @@ extern "C" {
     X(ALREADY_CALLED, "already_called", MISUSE, REFERENCE, ERROR, "deferred already called",                     \
       "A deferred was fired twice.")                                                                             \
     X(LEAKED_TO_LOOP, "leaked_to_loop", TRANSITION, OURS, WARN,                                                  \
-      "Logging context %A leaked to the event loop",                                                             \
+      "Logging context %B leaked to the event loop",                                                             \
       "A callback returned to the event loop with its context still current; the sentinel was put back.")        \
     X(UNFINISHED_AT_EXIT, "unfinished_at_exit", TRANSITION, OURS, WARN,                                          \
       "Logging context %A was still unfinished at exit",                                                         \
@@ -83,7 +83,7 @@ extern "C" {
       "Logging context %A outlived its parent %B",                                                               \
       "A child finished after its parent: work that goes on after its request needs a context of its own.")      \
     X(THREAD_EXIT_WITH_CONTEXT, "thread_exit_with_context", TRANSITION, OURS, WARN,                              \
-      "A thread ended with logging context %A still current",                                                    \
+      "A thread ended with logging context %B still current",                                                    \
       "A thread ended without setting the sentinel; the running slice is charged to nobody.")                    \
     X(UNHANDLED_FAILURE, "unhandled_failure", MISUSE, OURS, ERROR, "Unhandled failure in a deferred: %M",        \
       "A deferred failed, and nothing was there to handle it.")                                                  \
