@@ -1,8 +1,10 @@
 /*
- * log_format.c: a log line as text or as JSON, and a logger that writes it to a descriptor. Any thread, no allocation.
+ * log_format.c: a log line as text or as JSON, and a logger that writes it to a descriptor. Any thread, no
+ * allocation.
  *
- * What is written holds no control character, C1 ones and line separators included: one line stays one line, and no
- * terminal takes orders from a log. Times are computed here because gmtime_r() takes the locks of the time zone.
+ * What is written holds no control character, C1 ones and line separators included: one line stays one line,
+ * and no terminal takes orders from a log. Times are computed here because gmtime_r() takes the locks of the
+ * time zone.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,8 +18,8 @@
 #define LINE_SIZE 8192
 #define TIME_SIZE 24 // 2026-01-31T12:00:00.000Z
 
-// As snprintf: `length` counts everything, and nothing is stored once something has not fitted. What is put in one piece
-// (a character, an escape) is stored whole or not at all.
+// As snprintf: `length` counts everything, and nothing is stored once something has not fitted. What is put
+// in one piece (a character, an escape) is stored whole or not at all.
 typedef struct output {
     char *buffer;
     size_t room; // without the zero
@@ -176,7 +178,8 @@ static bool is_leap(unsigned year)
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-// 64 bits of nanoseconds end in 2554, so that counting the years one by one costs less than it takes to explain better.
+// 64 bits of nanoseconds end in 2554, so that counting the years one by one costs less than it takes to
+// explain better.
 static date_t date_of(uint64_t days_since_1970)
 {
     static const uint8_t lengths[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -339,7 +342,8 @@ void logctx_log_to_fd(const logctx_log_line_t *line, void *user)
         memcpy(text + length, cut_mark, sizeof cut_mark - 1);
         length += sizeof cut_mark - 1;
     }
-    // What does not go out at once is lost: waiting for a full pipe here would stop the work that is being logged.
+    // What does not go out at once is lost: waiting for a full pipe here would stop the work that is being
+    // logged.
     while (write(*(const int *)user, text, length) < 0 && errno == EINTR) {
     }
     errno = saved;

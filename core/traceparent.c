@@ -1,7 +1,8 @@
 /*
  * traceparent.c: the W3C Trace Context header `traceparent`, Level 2. Pure functions, any thread.
  *
- * Headers come from strangers: everything is checked by position, nothing is searched for, and work is bounded.
+ * Headers come from strangers: everything is checked by position, nothing is searched for, and work is
+ * bounded.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -79,11 +80,9 @@ bool logctx_traceparent_read(const char *header, size_t length, logctx_span_cont
     uint8_t version;
     logctx_span_context_t read;
     bool good = read_hex(header, &version, 1) && version != 0xFF && header[AT_TRACE_ID - 1] == '-' &&
-                read_hex(header + AT_TRACE_ID, read.trace_id, sizeof read.trace_id) &&
-                header[AT_SPAN_ID - 1] == '-' &&
-                read_hex(header + AT_SPAN_ID, read.span_id, sizeof read.span_id) &&
-                header[AT_FLAGS - 1] == '-' && read_hex(header + AT_FLAGS, &read.flags, 1) &&
-                end_is_good(header, length, version);
+                read_hex(header + AT_TRACE_ID, read.trace_id, sizeof read.trace_id) && header[AT_SPAN_ID - 1] == '-' &&
+                read_hex(header + AT_SPAN_ID, read.span_id, sizeof read.span_id) && header[AT_FLAGS - 1] == '-' &&
+                read_hex(header + AT_FLAGS, &read.flags, 1) && end_is_good(header, length, version);
     if (!good || is_zero(read.trace_id, sizeof read.trace_id) || is_zero(read.span_id, sizeof read.span_id))
         return false;
     read.flags &= KNOWN_FLAGS;

@@ -1,5 +1,6 @@
 /*
- * tracestate.c: the W3C Trace Context header `tracestate`, Level 2: read, reduced, cut. Pure functions, any thread.
+ * tracestate.c: the W3C Trace Context header `tracestate`, Level 2: read, reduced, cut. Pure functions, any
+ * thread.
  *
  * The values are opaque to us. A bad member costs the whole header and never the trace.
  *
@@ -46,7 +47,8 @@ static bool is_value_char(char c)
     return c >= 0x20 && c <= 0x7E && c != ',' && c != '=';
 }
 
-// Checks one member without white space around it, and finds its key. A last character that is a space cannot occur.
+// Checks one member without white space around it, and finds its key. A last character that is a space cannot
+// occur.
 static bool check(member_t *member)
 {
     const char *text = member->text;

@@ -1,55 +1,28 @@
 /*
  * utf8.c: text from strangers made valid UTF-8. Pure functions, any thread, no allocation.
  *
- * Nearly all text is ASCII, so that runs of it are skipped and copied whole; only what is not goes through the decoder.
+ * Nearly all text is ASCII, so that runs of it are skipped and copied whole; only what is not goes through
+ * the decoder.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "utf8.h"
 
-#include <string.h>
-
 #define REPLACEMENT 0xFFFDu
-#define HIGH_BITS UINT64_C(0x8080808080808080)
-
-static uint64_t load64(const char *p)
-{
-    uint64_t word;
-    memcpy(&word, p, sizeof word);
-    return word;
-}
-
-bool logctx__utf8_is_ascii(const char *in, size_t in_len)
-{
-    size_t i = 0;
-    if (in_len >= 8) {
-        for (; i + 8 < in_len; i += 8) {
-            if (load64(in + i) & HIGH_BITS)
-                return false;
-        }
-        // The last word may overlap the one before: no loop over single bytes.
-        return (load64(in + in_len - 8) & HIGH_BITS) == 0;
-    }
-    for (; i < in_len; i++) {
-        if ((unsigned char)in[i] >= 0x80)
-            return false;
-    }
-    return true;
-}
 
 // Bytes at the start of `in` that are ASCII.
 static size_t ascii_run(const char *in, size_t in_len)
 {
     size_t i = 0;
-    while (i + 8 <= in_len && (load64(in + i) & HIGH_BITS) == 0)
+    while (i + 8 <= in_len && (logctx__utf8_load(in + i) & LOGCTX__UTF8_HIGH_BITS) == 0)
         i += 8;
     while (i < in_len && (unsigned char)in[i] < 0x80)
         i++;
     return i;
 }
 
-// What may follow a lead byte: how many bytes, and the range of the first of them, which is what keeps overlong forms,
-// surrogates and characters beyond U+10FFFF out. more = 0: no lead byte.
+// What may follow a lead byte: how many bytes, and the range of the first of them, which is what keeps
+// overlong forms, surrogates and characters beyond U+10FFFF out. more = 0: no lead byte.
 typedef struct lead {
     unsigned more;
     unsigned char low;
@@ -61,14 +34,10 @@ static lead_t lead_of(unsigned char byte)
     if (byte >= 0xC2 && byte <= 0xDF)
         return (lead_t){.more = 1, .low = 0x80, .high = 0xBF};
     if (byte >= 0xE0 && byte <= 0xEF) {
-        return (lead_t){.more = 2,
-                        .low = byte == 0xE0 ? 0xA0 : 0x80,
-                        .high = byte == 0xED ? 0x9F : 0xBF};
+        return (lead_t){.more = 2, .low = byte == 0xE0 ? 0xA0 : 0x80, .high = byte == 0xED ? 0x9F : 0xBF};
     }
     if (byte >= 0xF0 && byte <= 0xF4) {
-        return (lead_t){.more = 3,
-                        .low = byte == 0xF0 ? 0x90 : 0x80,
-                        .high = byte == 0xF4 ? 0x8F : 0xBF};
+        return (lead_t){.more = 3, .low = byte == 0xF0 ? 0x90 : 0x80, .high = byte == 0xF4 ? 0x8F : 0xBF};
     }
     return (lead_t){.more = 0, .low = 0, .high = 0};
 }

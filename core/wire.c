@@ -1,8 +1,9 @@
 /*
- * wire.c: attributes, events and links as protobuf bytes, written and read. Pure functions, any thread, no allocation.
+ * wire.c: attributes, events and links as protobuf bytes, written and read. Pure functions, any thread, no
+ * allocation.
  *
- * Scalars are measured and written forwards. Arrays are written from their end to their start, because then the length
- * that stands before each level is known without measuring that level again: linear, however deep.
+ * Scalars are measured and written forwards. Arrays are written from their end to their start, because then
+ * the length that stands before each level is known without measuring that level again: linear, however deep.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -10,7 +11,6 @@
 
 #include "utf8.h"
 
-#include <endian.h>
 #include <logctx/sink.h>
 #include <string.h>
 
@@ -31,30 +31,16 @@ enum {
     LINK_FLAGS = 6
 };
 
-// A bad byte never shrinks when it is replaced, so that more input than this is refused whatever follows it, and its
-// size cannot overflow a size_t of 32 bits.
+// A bad byte never shrinks when it is replaced, so that more input than this is refused whatever follows it,
+// and its size cannot overflow a size_t of 32 bits.
 #define TEXT_MAX (LOGCTX__WIRE_MAX + 4)
 
-uint8_t *logctx__wire_fixed64_write(uint8_t *p, uint64_t value)
-{
-    uint64_t little = htole64(value);
-    memcpy(p, &little, sizeof little);
-    return p + sizeof little;
-}
-
-uint8_t *logctx__wire_fixed32_write(uint8_t *p, uint32_t value)
-{
-    uint32_t little = htole32(value);
-    memcpy(p, &little, sizeof little);
-    return p + sizeof little;
-}
-
-static size_t framed(size_t length)
+static inline size_t framed(size_t length)
 {
     return 1 + logctx__wire_varint_size(length) + length;
 }
 
-static uint8_t *head_write(uint8_t *p, uint32_t field, size_t length)
+static inline uint8_t *head_write(uint8_t *p, uint32_t field, size_t length)
 {
     *p++ = (uint8_t)LOGCTX__WIRE_TAG(field, LOGCTX__WIRE_BYTES);
     return logctx__wire_varint_write(p, length);
@@ -71,21 +57,42 @@ typedef struct text {
     bool same; // the wire has the first `size` bytes of data as they are
 } text_t;
 
-static text_t text_of(const void *data, size_t length, uint32_t max_chars)
+static inline text_t text_of(const void *data, size_t length, uint32_t max_chars)
 {
-    text_t text = {.data = data, .length = data ? length : 0, .max_chars = max_chars};
+    text_t text = {.data = data, .length = data ? length : 0, .max_chars = max_chars, .same = true};
     if (text.length > TEXT_MAX)
         text.length = TEXT_MAX;
-    text.size = logctx__utf8_measure(text.data, text.length, max_chars, &text.same);
+    text.size = text.length;
+    if (text.length > max_chars || !logctx__utf8_is_ascii(text.data, text.length))
+        text.size = logctx__utf8_measure(text.data, text.length, max_chars, &text.same);
     return text;
 }
 
-static uint8_t *text_write(uint8_t *p, const text_t *text)
+// memcpy for lengths that are short and not known: two moves that overlap instead of a call.
+static inline void copy(uint8_t *to, const void *from, size_t length)
 {
-    if (text->size == 0)
-        return p;
+    const uint8_t *in = from;
+    if (length > 32) {
+        memcpy(to, in, length);
+    } else if (length >= 16) {
+        memcpy(to, in, 16);
+        memcpy(to + length - 16, in + length - 16, 16);
+    } else if (length >= 8) {
+        memcpy(to, in, 8);
+        memcpy(to + length - 8, in + length - 8, 8);
+    } else if (length >= 4) {
+        memcpy(to, in, 4);
+        memcpy(to + length - 4, in + length - 4, 4);
+    } else {
+        for (size_t i = 0; i < length; i++)
+            to[i] = in[i];
+    }
+}
+
+static inline uint8_t *text_write(uint8_t *p, const text_t *text)
+{
     if (text->same)
-        memcpy(p, text->data, text->size);
+        copy(p, text->data, text->size);
     else
         logctx__utf8_copy((char *)p, text->size, text->data, text->length, text->max_chars);
     return p + text->size;
@@ -113,8 +120,8 @@ typedef struct measured {
     text_t text;
 } measured_t;
 
-// What is common to all levels of one value. Arrays may share their items, so that a small one unfolds without end;
-// the count of the nodes seen bounds the work, since each takes two bytes at least.
+// What is common to all levels of one value. Arrays may share their items, so that a small one unfolds
+// without end; the count of the nodes seen bounds the work, since each takes two bytes at least.
 typedef struct walk {
     uint32_t max_length;
     size_t nodes_left;
@@ -143,8 +150,8 @@ static size_t bytes_length(const logctx_value_t *value, uint32_t max_length)
     return max_length != LOGCTX__UTF8_NO_LIMIT && length > max_length ? max_length : length;
 }
 
-// False: more than LOGCTX__WIRE_MAX bytes.
-static bool measure(const logctx_value_t *value, unsigned depth, walk_t *walk, measured_t *out)
+// All but arrays. False: more than LOGCTX__WIRE_MAX bytes.
+static inline bool measure_scalar(const logctx_value_t *value, uint32_t max_length, measured_t *out)
 {
     *out = (measured_t){.size = 0};
     switch (value->type) {
@@ -158,19 +165,14 @@ static bool measure(const logctx_value_t *value, unsigned depth, walk_t *walk, m
         out->size = 1 + sizeof(uint64_t);
         return true;
     case LOGCTX_VALUE_STRING:
-        out->text = text_of(value->as.bytes.data, value->as.bytes.length, walk->max_length);
+        out->text = text_of(value->as.bytes.data, value->as.bytes.length, max_length);
         out->content = out->text.size;
         break;
     case LOGCTX_VALUE_BYTES:
-        out->content = bytes_length(value, walk->max_length);
-        break;
-    case LOGCTX_VALUE_ARRAY:
-        if (depth > LOGCTX__WIRE_MAX_DEPTH)
-            return true;
-        if (!measure_items(value, depth, walk, &out->content))
-            return false;
+        out->content = bytes_length(value, max_length);
         break;
     case LOGCTX_VALUE_EMPTY:
+    case LOGCTX_VALUE_ARRAY:
     default:
         return true;
     }
@@ -180,8 +182,19 @@ static bool measure(const logctx_value_t *value, unsigned depth, walk_t *walk, m
     return true;
 }
 
+// False: more than LOGCTX__WIRE_MAX bytes.
+static bool measure(const logctx_value_t *value, unsigned depth, walk_t *walk, measured_t *out)
+{
+    if (value->type != LOGCTX_VALUE_ARRAY || depth > LOGCTX__WIRE_MAX_DEPTH)
+        return measure_scalar(value, walk->max_length, out);
+    if (!measure_items(value, depth, walk, &out->content))
+        return false;
+    out->size = framed(out->content);
+    return true;
+}
+
 // All but arrays.
-static uint8_t *scalar_write(uint8_t *p, const logctx_value_t *value, const measured_t *measured)
+static inline uint8_t *scalar_write(uint8_t *p, const logctx_value_t *value, const measured_t *measured)
 {
     uint64_t bits;
     switch (value->type) {
@@ -200,8 +213,7 @@ static uint8_t *scalar_write(uint8_t *p, const logctx_value_t *value, const meas
         return text_write(head_write(p, LOGCTX_VALUE_STRING, measured->content), &measured->text);
     case LOGCTX_VALUE_BYTES:
         p = head_write(p, LOGCTX_VALUE_BYTES, measured->content);
-        if (measured->content > 0)
-            memcpy(p, value->as.bytes.data, measured->content);
+        copy(p, value->as.bytes.data, measured->content);
         return p + measured->content;
     case LOGCTX_VALUE_EMPTY:
     case LOGCTX_VALUE_ARRAY:
@@ -210,8 +222,9 @@ static uint8_t *scalar_write(uint8_t *p, const logctx_value_t *value, const meas
     }
 }
 
-// Writes what ends at `end`, and returns where it starts. The walk was measured before, so nothing here can fail.
-static uint8_t *array_write_back(uint8_t *end, const logctx_value_t *array, unsigned depth, walk_t *walk)
+// Writes what ends at `end`, and returns where it starts. The walk was measured before, so nothing here can
+// fail.
+static uint8_t *array_write_back(uint8_t *end, const logctx_value_t *array, unsigned depth, uint32_t max_length)
 {
     if (depth > LOGCTX__WIRE_MAX_DEPTH)
         return end;
@@ -220,10 +233,10 @@ static uint8_t *array_write_back(uint8_t *end, const logctx_value_t *array, unsi
         const logctx_value_t *item = &array->as.array.items[i];
         uint8_t *after = p;
         if (item->type == LOGCTX_VALUE_ARRAY) {
-            p = array_write_back(p, item, depth + 1, walk);
+            p = array_write_back(p, item, depth + 1, max_length);
         } else {
             measured_t measured;
-            measure(item, depth + 1, walk, &measured);
+            measure_scalar(item, max_length, &measured);
             p -= measured.size;
             scalar_write(p, item, &measured);
         }
@@ -239,36 +252,94 @@ static uint8_t *array_write_back(uint8_t *end, const logctx_value_t *array, unsi
 
 // ---- attributes ----
 
-size_t logctx__wire_attr_put(uint8_t *p, size_t room, const logctx_attr_t *attr, uint32_t max_value_length)
-{
-    walk_t walk = {.max_length = max_value_length, .nodes_left = LOGCTX__WIRE_MAX / 2};
-    measured_t value;
-    text_t key = text_of(attr->key, attr->key_length, LOGCTX__UTF8_NO_LIMIT);
-    if (key.size > LOGCTX__WIRE_MAX || !measure(&attr->value, 1, &walk, &value))
-        return 0;
-    size_t size = text_field_size(&key) + framed(value.size);
-    if (size > LOGCTX__WIRE_MAX)
-        return 0;
-    if (size > room)
-        return size;
+#define SHORT 0x7F // the greatest length that takes one byte
 
+// Whether a text goes onto the wire as it is, with a length of one byte.
+static inline bool is_short(const void *data, size_t length, size_t max)
+{
+    return length <= max && data && logctx__utf8_is_ascii(data, length);
+}
+
+// The size of an attribute of the sort that nearly all are: a short ASCII key, and a scalar or a short ASCII
+// string. All its lengths take one byte, so that it is written without a second look. 0: not of that sort.
+static inline size_t short_size(const logctx_attr_t *attr, uint32_t max_length, measured_t *value)
+{
+    if (attr->key_length == 0 || !is_short(attr->key, attr->key_length, SHORT))
+        return 0;
+    if (attr->value.type == LOGCTX_VALUE_STRING) {
+        const size_t max = max_length < SHORT - 2 ? max_length : SHORT - 2;
+        if (!is_short(attr->value.as.bytes.data, attr->value.as.bytes.length, max))
+            return 0;
+        *value = (measured_t){.size = 2 + attr->value.as.bytes.length};
+    } else if (attr->value.type <= LOGCTX_VALUE_DOUBLE) {
+        measure_scalar(&attr->value, max_length, value);
+    } else {
+        return 0;
+    }
+    return 2 + attr->key_length + 2 + value->size;
+}
+
+static inline uint8_t *short_write(uint8_t *p, const logctx_attr_t *attr, const measured_t *value)
+{
+    *p++ = LOGCTX__WIRE_TAG(KEY_VALUE_KEY, LOGCTX__WIRE_BYTES);
+    *p++ = (uint8_t)attr->key_length;
+    copy(p, attr->key, attr->key_length);
+    p += attr->key_length;
+    *p++ = LOGCTX__WIRE_TAG(KEY_VALUE_VALUE, LOGCTX__WIRE_BYTES);
+    *p++ = (uint8_t)value->size;
+    if (attr->value.type != LOGCTX_VALUE_STRING)
+        return scalar_write(p, &attr->value, value);
+    const size_t length = value->size - 2;
+    *p++ = LOGCTX__WIRE_TAG(LOGCTX_VALUE_STRING, LOGCTX__WIRE_BYTES);
+    *p++ = (uint8_t)length;
+    copy(p, attr->value.as.bytes.data, length);
+    return p + length;
+}
+
+// Any attribute. 0: more than LOGCTX__WIRE_MAX bytes.
+static size_t any_size(const logctx_attr_t *attr, uint32_t max_length, text_t *key, measured_t *value)
+{
+    walk_t walk = {.max_length = max_length, .nodes_left = LOGCTX__WIRE_MAX / 2};
+    *key = text_of(attr->key, attr->key_length, LOGCTX__UTF8_NO_LIMIT);
+    if (key->size > LOGCTX__WIRE_MAX || !measure(&attr->value, 1, &walk, value))
+        return 0;
+    size_t size = text_field_size(key) + framed(value->size);
+    return size <= LOGCTX__WIRE_MAX ? size : 0;
+}
+
+static size_t put_any(uint8_t *p, size_t room, const logctx_attr_t *attr, uint32_t max_length)
+{
+    text_t key;
+    measured_t value;
+    size_t size = any_size(attr, max_length, &key, &value);
+    if (size == 0 || size > room)
+        return size;
     p = text_field_write(p, KEY_VALUE_KEY, &key);
     p = head_write(p, KEY_VALUE_VALUE, value.size);
     if (attr->value.type == LOGCTX_VALUE_ARRAY)
-        array_write_back(p + value.size, &attr->value, 1, &walk);
+        array_write_back(p + value.size, &attr->value, 1, max_length);
     else
         scalar_write(p, &attr->value, &value);
     return size;
 }
 
-size_t logctx__wire_attr_size(const logctx_attr_t *attr, uint32_t max_value_length)
+size_t logctx__wire_attr_put(uint8_t *p, size_t room, const logctx_attr_t *attr, uint32_t max_value_length)
 {
-    return logctx__wire_attr_put(NULL, 0, attr, max_value_length);
+    measured_t value;
+    size_t size = short_size(attr, max_value_length, &value);
+    if (size == 0)
+        return put_any(p, room, attr, max_value_length);
+    if (size <= room)
+        short_write(p, attr, &value);
+    return size;
 }
 
-uint8_t *logctx__wire_attr_write(uint8_t *p, const logctx_attr_t *attr, uint32_t max_value_length)
+size_t logctx__wire_attr_size(const logctx_attr_t *attr, uint32_t max_value_length)
 {
-    return p + logctx__wire_attr_put(p, SIZE_MAX, attr, max_value_length);
+    text_t key;
+    measured_t value;
+    size_t size = short_size(attr, max_value_length, &value);
+    return size > 0 ? size : any_size(attr, max_value_length, &key, &value);
 }
 
 // The attributes of one event or link that are written, by their index.
@@ -343,19 +414,32 @@ static uint8_t *chosen_write(uint8_t *p, uint32_t field, const chosen_t *chosen,
 
 _Static_assert(EVENT_DROPPED == EVENT_ATTRIBUTES + 1 && LINK_DROPPED == LINK_ATTRIBUTES + 1, "see chosen_write()");
 
+// 0: more than LOGCTX__WIRE_MAX bytes, as for links below.
+static size_t event_size(const logctx__wire_event_t *event, const logctx__wire_limits_t *limits, text_t *name,
+                         chosen_t *chosen)
+{
+    *name = text_of(event->name, event->name_length, LOGCTX__UTF8_NO_LIMIT);
+    if (name->size > LOGCTX__WIRE_MAX || !choose(chosen, event->attrs, event->count, limits))
+        return 0;
+    size_t size = (event->unix_ns ? 1 + sizeof(uint64_t) : 0) + text_field_size(name) + chosen->size;
+    return size <= LOGCTX__WIRE_MAX ? size : 0;
+}
+
+size_t logctx__wire_event_size(const logctx__wire_event_t *event, const logctx__wire_limits_t *limits)
+{
+    text_t name;
+    chosen_t chosen;
+    return event_size(event, limits, &name, &chosen);
+}
+
 size_t logctx__wire_event_put(uint8_t *p, size_t room, const logctx__wire_event_t *event,
                               const logctx__wire_limits_t *limits)
 {
+    text_t name;
     chosen_t chosen;
-    text_t name = text_of(event->name, event->name_length, LOGCTX__UTF8_NO_LIMIT);
-    if (name.size > LOGCTX__WIRE_MAX || !choose(&chosen, event->attrs, event->count, limits))
-        return 0;
-    size_t size = (event->unix_ns ? 1 + sizeof(uint64_t) : 0) + text_field_size(&name) + chosen.size;
-    if (size > LOGCTX__WIRE_MAX)
-        return 0;
-    if (size > room)
+    size_t size = event_size(event, limits, &name, &chosen);
+    if (size == 0 || size > room)
         return size;
-
     if (event->unix_ns) {
         *p++ = LOGCTX__WIRE_TAG(EVENT_TIME, LOGCTX__WIRE_FIXED64);
         p = logctx__wire_fixed64_write(p, event->unix_ns);
@@ -365,14 +449,22 @@ size_t logctx__wire_event_put(uint8_t *p, size_t room, const logctx__wire_event_
     return size;
 }
 
-size_t logctx__wire_event_size(const logctx__wire_event_t *event, const logctx__wire_limits_t *limits)
+static size_t link_size(const logctx__wire_link_t *link, const logctx__wire_limits_t *limits, text_t *state,
+                        chosen_t *chosen)
 {
-    return logctx__wire_event_put(NULL, 0, event, limits);
+    *state = text_of(link->tracestate, link->tracestate_length, LOGCTX__UTF8_NO_LIMIT);
+    if (state->size > LOGCTX__WIRE_MAX || !choose(chosen, link->attrs, link->count, limits))
+        return 0;
+    size_t size = framed(16) + framed(8) + text_field_size(state) + chosen->size +
+                  (link->flags ? 1 + sizeof(uint32_t) : 0);
+    return size <= LOGCTX__WIRE_MAX ? size : 0;
 }
 
-uint8_t *logctx__wire_event_write(uint8_t *p, const logctx__wire_event_t *event, const logctx__wire_limits_t *limits)
+size_t logctx__wire_link_size(const logctx__wire_link_t *link, const logctx__wire_limits_t *limits)
 {
-    return p + logctx__wire_event_put(p, SIZE_MAX, event, limits);
+    text_t state;
+    chosen_t chosen;
+    return link_size(link, limits, &state, &chosen);
 }
 
 static uint8_t *id_write(uint8_t *p, uint32_t field, const uint8_t *id, size_t length)
@@ -385,17 +477,11 @@ static uint8_t *id_write(uint8_t *p, uint32_t field, const uint8_t *id, size_t l
 size_t logctx__wire_link_put(uint8_t *p, size_t room, const logctx__wire_link_t *link,
                              const logctx__wire_limits_t *limits)
 {
+    text_t state;
     chosen_t chosen;
-    text_t state = text_of(link->tracestate, link->tracestate_length, LOGCTX__UTF8_NO_LIMIT);
-    if (state.size > LOGCTX__WIRE_MAX || !choose(&chosen, link->attrs, link->count, limits))
-        return 0;
-    size_t size = framed(16) + framed(8) + text_field_size(&state) + chosen.size +
-                  (link->flags ? 1 + sizeof(uint32_t) : 0);
-    if (size > LOGCTX__WIRE_MAX)
-        return 0;
-    if (size > room)
+    size_t size = link_size(link, limits, &state, &chosen);
+    if (size == 0 || size > room)
         return size;
-
     p = id_write(p, LINK_TRACE_ID, link->trace_id, 16);
     p = id_write(p, LINK_SPAN_ID, link->span_id, 8);
     p = text_field_write(p, LINK_TRACESTATE, &state);
@@ -405,16 +491,6 @@ size_t logctx__wire_link_put(uint8_t *p, size_t room, const logctx__wire_link_t 
         logctx__wire_fixed32_write(p, link->flags);
     }
     return size;
-}
-
-size_t logctx__wire_link_size(const logctx__wire_link_t *link, const logctx__wire_limits_t *limits)
-{
-    return logctx__wire_link_put(NULL, 0, link, limits);
-}
-
-uint8_t *logctx__wire_link_write(uint8_t *p, const logctx__wire_link_t *link, const logctx__wire_limits_t *limits)
-{
-    return p + logctx__wire_link_put(p, SIZE_MAX, link, limits);
 }
 
 // ---- reading ----
@@ -492,15 +568,14 @@ static bool read_field(reader_t *reader, field_t *out)
     }
 }
 
-// Puts one field of an AnyValue into *out. False: a field that we know comes with a wire type that it cannot have.
+// Puts one field of an AnyValue into *out. False: a field that we know comes with a wire type that it cannot
+// have.
 static bool read_value_field(const field_t *field, logctx_value_t *out)
 {
-    static const uint8_t types[] = {[LOGCTX_VALUE_STRING] = LOGCTX__WIRE_BYTES,
-                                    [LOGCTX_VALUE_BOOL] = LOGCTX__WIRE_VARINT,
-                                    [LOGCTX_VALUE_INT] = LOGCTX__WIRE_VARINT,
-                                    [LOGCTX_VALUE_DOUBLE] = LOGCTX__WIRE_FIXED64,
-                                    [LOGCTX_VALUE_ARRAY] = LOGCTX__WIRE_BYTES,
-                                    [LOGCTX_VALUE_BYTES] = LOGCTX__WIRE_BYTES};
+    static const uint8_t types[] = {
+        [LOGCTX_VALUE_STRING] = LOGCTX__WIRE_BYTES, [LOGCTX_VALUE_BOOL] = LOGCTX__WIRE_VARINT,
+        [LOGCTX_VALUE_INT] = LOGCTX__WIRE_VARINT,   [LOGCTX_VALUE_DOUBLE] = LOGCTX__WIRE_FIXED64,
+        [LOGCTX_VALUE_ARRAY] = LOGCTX__WIRE_BYTES,  [LOGCTX_VALUE_BYTES] = LOGCTX__WIRE_BYTES};
     uint32_t number = NUMBER(field->tag);
     if (number > LOGCTX_VALUE_BYTES || number == LOGCTX_VALUE_ARRAY + 1)
         return true;
