@@ -149,12 +149,21 @@ void logctx__record_commit(logctx_record_t *record, logctx_part_t part, uint32_t
     record->live[slot_of(part)]++;
 }
 
+// Eight bytes at a time: keys are short, and this is done for each attribute.
 static uint32_t hash_of(const char *key, size_t length)
 {
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (uint8_t)key[i]) * 16777619u;
-    return hash;
+    const uint64_t factor = 0x9e3779b97f4a7c15u;
+    uint64_t hash = length * factor;
+    for (; length >= 8; key += 8, length -= 8) {
+        uint64_t chunk;
+        memcpy(&chunk, key, 8);
+        hash = (hash ^ chunk) * factor;
+        hash ^= hash >> 29;
+    }
+    uint64_t rest = 0;
+    memcpy(&rest, key, length);
+    hash = (hash ^ rest) * factor;
+    return (uint32_t)(hash >> 32);
 }
 
 static uint64_t key_bit(uint32_t hash)
@@ -196,22 +205,28 @@ logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t 
         record->span.dropped_attributes++;
         return LOGCTX_E_LIMIT;
     }
-    size_t size = logctx__wire_attr_size(&valid, value_length);
+    // Mostly there is room, and the bytes can be written while they are measured; what does not count is not committed.
+    uint8_t *bytes = record->bytes + record->used;
+    size_t room = record->room - record->used;
+    size_t size = logctx__wire_attr_put(bytes, room, &valid, value_length);
     uint32_t replaced = old ? old->length : 0;
     bool fits = size > 0 && record->used - record->dead_bytes - replaced + size <= logctx__limit_span_bytes();
-    // The old value stays until the new one is in: a value that does not fit must not cost the one before.
-    uint8_t *bytes = fits ? logctx__record_reserve(record, size) : NULL;
-    if (!bytes) {
+    if (fits && (size > room || record->count == record->capacity)) {
+        // The old value stays until the new one is in: a value that does not fit must not cost the one before.
+        bytes = logctx__record_reserve(record, size);
+        old = find(record, hash, key, length);
+        if (bytes)
+            logctx__wire_attr_write(bytes, &valid, value_length);
+    }
+    if (!fits || !bytes) {
         record->span.dropped_attributes++;
         return fits ? LOGCTX_E_NO_MEMORY : LOGCTX_E_LIMIT;
     }
-    old = find(record, hash, key, length);
     if (old) {
         old->dead = true;
         record->dead_bytes += old->length;
         record->live[0]--;
     }
-    logctx__wire_attr_write(bytes, &valid, value_length);
     logctx__record_commit(record, LOGCTX_PART_ATTRIBUTE, hash, size);
     record->keys |= key_bit(hash);
     return LOGCTX_OK;

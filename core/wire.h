@@ -22,6 +22,23 @@
 enum { LOGCTX__WIRE_VARINT = 0, LOGCTX__WIRE_FIXED64 = 1, LOGCTX__WIRE_BYTES = 2, LOGCTX__WIRE_FIXED32 = 5 };
 #define LOGCTX__WIRE_TAG(field, type) (((uint32_t)(field) << 3) | (uint32_t)(type))
 
+// Fields of opentelemetry.proto.common.v1 and trace.v1; all tags fit into one byte.
+enum {
+    KEY_VALUE_KEY = 1,
+    KEY_VALUE_VALUE = 2,
+    ARRAY_VALUES = 1,
+    EVENT_TIME = 1,
+    EVENT_NAME = 2,
+    EVENT_ATTRIBUTES = 3,
+    EVENT_DROPPED = 4,
+    LINK_TRACE_ID = 1,
+    LINK_SPAN_ID = 2,
+    LINK_TRACESTATE = 3,
+    LINK_ATTRIBUTES = 4,
+    LINK_DROPPED = 5,
+    LINK_FLAGS = 6
+};
+
 static inline size_t logctx__wire_varint_size(uint64_t value)
 {
     if (value < 0x80)
