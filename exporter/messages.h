@@ -1,0 +1,28 @@
+/*
+ * messages.h: short names for the generated OTLP types that the exporter builds.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef LOGCTX_EXPORTER_MESSAGES_H
+#define LOGCTX_EXPORTER_MESSAGES_H
+
+#include <opentelemetry/proto/collector/metrics/v1/metrics_service.pb-c.h>
+#include <opentelemetry/proto/collector/trace/v1/trace_service.pb-c.h>
+
+typedef Opentelemetry__Proto__Common__V1__AnyValue otlp_value_t;
+typedef Opentelemetry__Proto__Common__V1__ArrayValue otlp_array_t;
+typedef Opentelemetry__Proto__Common__V1__KeyValue otlp_pair_t;
+typedef Opentelemetry__Proto__Common__V1__InstrumentationScope otlp_scope_t;
+typedef Opentelemetry__Proto__Resource__V1__Resource otlp_resource_t;
+typedef Opentelemetry__Proto__Metrics__V1__Metric otlp_metric_t;
+typedef Opentelemetry__Proto__Metrics__V1__Sum otlp_sum_t;
+typedef Opentelemetry__Proto__Metrics__V1__Gauge otlp_gauge_t;
+typedef Opentelemetry__Proto__Metrics__V1__Histogram otlp_histogram_t;
+typedef Opentelemetry__Proto__Metrics__V1__NumberDataPoint otlp_number_point_t;
+typedef Opentelemetry__Proto__Metrics__V1__HistogramDataPoint otlp_histogram_point_t;
+typedef Opentelemetry__Proto__Metrics__V1__Exemplar otlp_exemplar_t;
+typedef Opentelemetry__Proto__Metrics__V1__ResourceMetrics otlp_resource_metrics_t;
+typedef Opentelemetry__Proto__Metrics__V1__ScopeMetrics otlp_scope_metrics_t;
+typedef Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest otlp_metrics_request_t;
+
+#endif
