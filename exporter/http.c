@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 enum { LONGEST_WAIT_MS = 3600 * 1000, CONNECT_TIMEOUT_MS = 30000, FIRST_CAPACITY = 1024 };
 
@@ -53,6 +54,14 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *user)
                  bytes + sizeof name - 1);
     }
     return length;
+}
+
+// Programs that the host starts must not inherit our connections.
+static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)user;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 bool logctx__http_init(struct logctx__http *http)
@@ -109,6 +118,7 @@ static bool set_options(CURL *easy, struct logctx__request *request, const struc
     SET(CURLOPT_TIMEOUT_MS, (long)options->timeout_ms);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, request);
     SET(CURLOPT_HEADERFUNCTION, on_header);
