@@ -52,7 +52,7 @@ logctx_status_t logctx_set_attr(logctx_t *ctx, logctx_attr_t attr)
     logctx_record_t *record = begin(ctx, &status);
     if (!record)
         return status;
-    status = logctx__record_set(record, &attr, logctx__limit_attributes(), logctx__limit_value_length());
+    status = logctx__record_set(record, &attr, true);
     logctx__unlock(&ctx->lock);
     return status;
 }

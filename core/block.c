@@ -46,7 +46,7 @@ void logctx_enter_at(logctx_t *ctx, const logctx_site_t *site)
     if (is_sentinel(ctx))
         return;
     struct thread *thread = this_thread();
-    if (!thread || thread->in_hook > 0) {
+    if (!thread || thread->in_hook > 0 || READ_RELAXED(ctx->refs) == 0) {
         logctx__switch(thread, ctx, site);
         return;
     }
@@ -83,7 +83,14 @@ void logctx_exit_at(logctx_t *ctx, const logctx_site_t *site)
         return;
     struct thread *thread = this_thread();
     // The caller's reference holds ctx; its previous is held by ctx, or is the sentinel if it is gone.
-    switch_and_judge(logctx__if_generation(ctx->previous, ctx->previous_generation), ctx, site);
+    logctx_t *previous = logctx__if_generation(ctx->previous, ctx->previous_generation);
+    if (unlikely(READ_RELAXED(ctx->refs) == 0)) {
+        logctx__misuse("logctx_exit() got a context whose last reference was given back before; exit first, then "
+                       "logctx_unref()", site);
+        logctx__switch(thread, previous, site);
+        return;
+    }
+    switch_and_judge(previous, ctx, site);
     logctx__finish(thread, ctx, site);
 }
 
@@ -115,7 +122,8 @@ logctx_preserve_t logctx_preserve_enter_at(logctx_t *target, const logctx_site_t
         target = &logctx__sentinel;
     }
     logctx_t *old = current_context();
-    logctx_preserve_t block = {logctx_ref(old), logctx_ref(target), READ_RELAXED(old->generation),
+    target = logctx_ref(target); // the sentinel, if it is gone
+    logctx_preserve_t block = {logctx_ref(old), target, READ_RELAXED(old->generation),
                                READ_RELAXED(target->generation), true, site};
     logctx__switch(this_thread(), target, site);
     return block;

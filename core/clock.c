@@ -117,6 +117,8 @@ logctx_status_t logctx_set_clock(const logctx_clock_t *clock)
     logctx_get_books(&books);
     if (books.live > 0 || !is_sentinel(current_context()))
         return LOGCTX_E_STATE;
+    if (logctx__tls.thread)
+        logctx__loop_retire(logctx__tls.thread, "none"); // what the old clock has measured
     atomic_store_explicit(&logctx__clock, clock ? clock : &clocks[0], memory_order_relaxed);
     logctx__reread_thread_id();
     return LOGCTX_OK;

@@ -20,35 +20,11 @@ uint64_t logctx_start_unix_ns(void)
     return atomic_compare_exchange_strong(&started_unix, &there, now) ? now : there;
 }
 
-// What runs on one thread right now, and is in no counter yet.
-struct running {
-    const struct series *series;
-    int64_t cpu;
-    int64_t time;
+// One thread of a collection.
+struct seen {
+    struct thread *thread;
+    struct look look;
 };
-
-static struct running running_on(struct thread *thread, uint64_t now)
-{
-    struct running running = {0};
-    unsigned before = atomic_load_explicit(&thread->slice_sequence, memory_order_acquire);
-    struct shard *shard = READ_RELAXED(thread->slice_shard);
-    int64_t since = READ_RELAXED(thread->slice_cpu);
-    uint64_t monotonic = READ_RELAXED(thread->slice_monotonic);
-    if ((before & 1) || !shard || READ_RELAXED(logctx__clock)->exact_parts)
-        return running;
-    int64_t cpu;
-    logctx__lock(&thread->lock);
-    bool known = logctx__read_cpu_of(thread, &cpu);
-    logctx__unlock(&thread->lock);
-    atomic_thread_fence(memory_order_acquire);
-    // A switch in between has counted the slice already.
-    if (!known || READ_RELAXED(thread->slice_sequence) != before)
-        return running;
-    running.series = shard->series;
-    running.cpu = cpu > since ? cpu - since : 0;
-    running.time = now > monotonic ? (int64_t)(now - monotonic) : 0;
-    return running;
-}
 
 static void add_histogram(logctx_histogram_t *sum, const logctx_histogram_t *part)
 {
@@ -137,8 +113,23 @@ static void name_durations(struct series *series, logctx_series_t *sum)
     sum->duration_count = kept;
 }
 
-static void collect_series(struct series *series, logctx_series_t *sum, const struct running *running, size_t count,
-                           uint64_t now)
+// After the shards: a slice that was charged meanwhile is in them. A clock with exact parts counts it when it is known
+// which part it was.
+static void add_running(const struct series *series, logctx_usage_t *usage, const struct seen *seen, size_t count,
+                        uint64_t now)
+{
+    FENCE(memory_order_acquire);
+    for (size_t i = 0; i < count; i++) {
+        const struct look *look = &seen[i].look;
+        if (look->series != series || READ_RELAXED(seen[i].thread->slice_sequence) != look->sequence ||
+            READ_RELAXED(logctx__clock)->exact_parts)
+            continue;
+        usage->cpu_ns += look->cpu;
+        usage->running_ns += now > look->since ? (int64_t)(now - look->since) : 0;
+    }
+}
+
+static void collect_series(struct series *series, logctx_series_t *sum, const struct seen *seen, size_t count, uint64_t now)
 {
     memset(sum, 0, sizeof *sum);
     sum->kind = series->kind->name;
@@ -151,13 +142,13 @@ static void collect_series(struct series *series, logctx_series_t *sum, const st
             add_shard(sum, shard, now);
         logctx__unlock(&thread->lock);
     }
-    for (size_t i = 0; i < count; i++)
-        if (running[i].series == series) {
-            sum->usage.cpu_ns += running[i].cpu;
-            sum->usage.running_ns += running[i].time;
-        }
+    add_running(series, &sum->usage, seen, count, now);
     sum->in_flight = sum->created > sum->ended ? sum->created - sum->ended : 0;
     split_cpu(series, &sum->usage);
+    // A slice that ended between the look at its thread and at its shard may be in neither: what was said stays said.
+    if (sum->usage.running_ns < series->emitted_running)
+        sum->usage.running_ns = series->emitted_running;
+    series->emitted_running = sum->usage.running_ns;
     name_durations(series, sum);
 }
 
@@ -183,28 +174,28 @@ logctx_status_t logctx_collect(const logctx_collector_t *collector)
     for (struct thread *thread = first; thread; thread = thread->next)
         threads++;
     logctx_series_t *sum = malloc(sizeof *sum);
-    struct running *running = calloc(threads + 1, sizeof *running);
-    if (!sum || !running) {
+    struct seen *seen = calloc(threads + 1, sizeof *seen);
+    if (!sum || !seen) {
         free(sum);
-        free(running);
+        free(seen);
         return LOGCTX_E_NO_MEMORY;
     }
     pthread_mutex_lock(&one_at_a_time);
     uint64_t now = logctx__monotonic();
     logctx__loops_begin();
     for (struct thread *thread = first; thread; thread = thread->next, at++) {
-        running[at] = running_on(thread, now);
-        logctx__loops_add(thread, running[at].cpu);
+        seen[at].thread = thread;
+        logctx__loops_add(thread, &seen[at].look);
     }
     for (struct series *series = logctx__all_series(); series; series = series->next)
         if (READ_RELAXED(series->since_unix) > 0) {
-            collect_series(series, sum, running, threads, now);
+            collect_series(series, sum, seen, threads, now);
             collector->series(collector->user, sum);
         }
     collect_loops(collector);
     pthread_mutex_unlock(&one_at_a_time);
     free(sum);
-    free(running);
+    free(seen);
     return LOGCTX_OK;
 }
 

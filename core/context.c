@@ -183,15 +183,17 @@ static void set_times(logctx_t *ctx, uint64_t start_unix_ns)
 // Sums over all threads are dear, so they are made once for every so many contexts, oftener near the limit.
 static bool over_limit(struct thread *thread)
 {
-    uint64_t made = READ_RELAXED(thread->created);
-    if (likely(made < thread->live_check_at))
+    uint64_t made = READ_RELAXED(thread->created), limit = logctx__limit_live();
+    if (likely(made < thread->live_check_at && limit == thread->live_checked_limit))
         return false;
+    thread->live_checked_limit = limit;
+    thread->live_check_at = 0;
     uint64_t created = 0, ended = 0, threads = 0;
     for (struct thread *each = logctx__threads(); each; each = each->next, threads++) {
         created += READ_RELAXED(each->created);
         ended += READ_RELAXED(each->ended);
     }
-    uint64_t limit = logctx__limit_live(), live = created > ended ? created - ended : 0;
+    uint64_t live = created > ended ? created - ended : 0;
     if (live >= limit)
         return true;
     thread->live_check_at = made + (limit - live) / (2 * threads) + 1;
@@ -218,12 +220,13 @@ static void set_previous(logctx_t *ctx)
     ctx->previous_held = true;
 }
 
+// Takes the caller's reference to `parent`.
 static void set_parent(logctx_t *ctx, logctx_t *parent)
 {
     ctx->root = ctx;
     if (!parent || is_sentinel(parent))
         return;
-    ctx->parent = logctx_ref(parent);
+    ctx->parent = parent;
     ctx->root = parent->root;
     if (logctx__family_join(ctx))
         return;
@@ -232,8 +235,6 @@ static void set_parent(logctx_t *ctx, logctx_t *parent)
     logctx_unref(parent);
 }
 
-static void release(logctx_t *ctx);
-
 // What every way of making a context shares. `name` set by the caller; `parent` in opts.
 static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const logctx_opts_t *opts, const logctx_site_t *site)
 {
@@ -241,14 +242,18 @@ static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const log
         logctx__adopt_finished(thread);
     struct series *series = logctx__series(kind, opts->type);
     struct shard *shard = logctx__shard(thread, series);
+    // Before the memory is taken: it may be that of a parent which is gone, and then it is found to be so here.
+    logctx_t *parent = logctx_ref(opts->parent);
     logctx_t *ctx = shard ? logctx__pool_get(&thread->contexts, thread) : NULL;
-    if (!ctx)
+    if (!ctx) {
+        logctx_unref(parent);
         return NULL;
+    }
     reset(ctx, thread->id);
     ctx->series = series;
     ctx->shard = shard;
     ctx->created_at = site;
-    set_parent(ctx, opts->parent);
+    set_parent(ctx, parent);
     set_previous(ctx);
     ctx->server = server_of(opts->server, ctx->parent);
     ctx->span_kind = (uint8_t)(opts->span_kind != LOGCTX_SPAN_DEFAULT ? opts->span_kind
@@ -367,6 +372,7 @@ logctx_t *logctx_new_on_thread_at(logctx_t *caller, const logctx_site_t *site)
         return refuse(thread);
     if (!caller)
         logctx__misuse("logctx_new_on_thread() got a NULL caller; pass the context that the work is for", site);
+    caller = logctx_ref(caller); // the sentinel, if it is gone
     bool orphan = !caller || is_sentinel(caller);
     logctx_opts_t opts = LOGCTX_OPTS_INIT;
     opts.type = LOGCTX_TYPE_THREAD;
@@ -374,9 +380,11 @@ logctx_t *logctx_new_on_thread_at(logctx_t *caller, const logctx_site_t *site)
     if (orphan)
         opts.server = sentinel_server;
     logctx_t *ctx = make(thread, orphan ? logctx_kind("sentinel") : caller->series->kind, &opts, site);
+    if (ctx)
+        publish(thread, ctx, set_name(ctx, logctx_name(caller), "", ""));
+    logctx_unref(caller);
     if (!ctx)
         return refuse(thread);
-    publish(thread, ctx, set_name(ctx, logctx_name(caller), "", ""));
     if (orphan)
         report_from_sentinel(thread, LOGCTX_ERROR_THREADPOOL_FROM_SENTINEL, ctx, site);
     return ctx;
@@ -399,47 +407,35 @@ logctx_t *logctx_ref(logctx_t *ctx)
     return ctx;
 }
 
-// Nobody has a reference any more, so nobody else can reach ctx. Parents are freed in turn, without recursion.
-static void release(logctx_t *ctx)
+static void report_outlived(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
 {
-    while (ctx) {
-        logctx_t *parent = ctx->parent;
-        logctx__record_discard(ctx);
-        logctx__string_unref(ctx->server);
-        logctx__string_unref(ctx->tracestate);
-        if (ctx->name != ctx->inline_name && ctx->name != ctx->series->kind->name)
-            free((char *)(uintptr_t)ctx->name);
-        free(READ_RELAXED(ctx->family));
-        atomic_fetch_add_explicit(&ctx->generation, 1, memory_order_relaxed);
-        struct thread *owner = ctx->owner;
-        logctx__pool_put(&owner->contexts, ctx, owner == logctx__tls.thread);
-        bool last = parent && atomic_fetch_sub_explicit(&parent->refs, 1, memory_order_acq_rel) == 1;
-        ctx = last ? parent : NULL;
-    }
+    if (ctx->parent && READ_RELAXED(ctx->parent->finished))
+        logctx__report(thread, &(struct occurrence){.kind = LOGCTX_ERROR_OUTLIVED_PARENT,
+                                                    .affected = ctx,
+                                                    .expected = logctx_name(ctx),
+                                                    .found = logctx_name(ctx->parent),
+                                                    .found_by = site,
+                                                    .set_by = ctx->created_at});
 }
 
-void logctx_unref(logctx_t *ctx)
+// All of a finish but for the references: false if it was finished before.
+static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
 {
-    if (!ctx || is_sentinel(ctx))
-        return;
-    unsigned refs = READ_RELAXED(ctx->refs);
-    for (;;) {
-        if (unlikely(refs == 0)) {
-            logctx__misuse("logctx_unref() got a context whose last reference was given back before", NULL);
-            return;
-        }
-        // Two are left, ours and the live one, so nobody else can finish it any more.
-        if (refs == 2 && !READ_RELAXED(ctx->finished)) {
-            logctx__finish(this_thread(), ctx, NULL);
-            refs = READ_RELAXED(ctx->refs);
-            continue;
-        }
-        if (atomic_compare_exchange_weak_explicit(&ctx->refs, &refs, refs - 1, memory_order_acq_rel,
-                                                  memory_order_relaxed))
-            break;
-    }
-    if (refs == 1)
-        release(ctx);
+    if (!thread || atomic_exchange_explicit(&ctx->finished, true, memory_order_acq_rel))
+        return false;
+    logctx__charge_running(thread, ctx);
+    report_outlived(thread, ctx, site);
+
+    uint64_t now = logctx__monotonic();
+    logctx_usage_t own = logctx__own_usage(ctx), total = logctx__family_total(ctx);
+    logctx__split_parts(&own, ctx);
+    logctx__split_parts(&total, ctx);
+    logctx__seal(thread, ctx, now, &own, &total);
+    logctx__family_fold(ctx);
+    logctx__count_end(thread, ctx, now > ctx->created_monotonic ? now - ctx->created_monotonic : 0, own.cpu_ns);
+    logctx__live_remove(ctx);
+    ADD_OWNED(thread->ended, 1);
+    return true;
 }
 
 // The live reference: dropped here on the owner, or kept as the pin of what is current; from another thread it is sent
@@ -461,6 +457,95 @@ static void drop_live_reference(struct thread *thread, logctx_t *ctx)
                                                     memory_order_relaxed));
 }
 
+// For whoever knows ctx by generation only: false if it is gone or about to be.
+bool logctx__ref_same(logctx_t *ctx, uint32_t generation)
+{
+    unsigned refs = READ_RELAXED(ctx->refs);
+    while (refs > 0 && READ_RELAXED(ctx->generation) == generation)
+        if (atomic_compare_exchange_weak_explicit(&ctx->refs, &refs, refs + 1, memory_order_acquire,
+                                                  memory_order_relaxed)) {
+            if (READ_RELAXED(ctx->generation) == generation)
+                return true;
+            logctx_unref(ctx);
+            return false;
+        }
+    return false;
+}
+
+// One reference less; true if it was the last. Where ours and the live one are all that an unfinished context has, nobody
+// else can finish it any more: that happens here, or, while it is current, when it is left: the reference becomes the pin.
+static bool drop_reference(logctx_t *ctx)
+{
+    unsigned refs = READ_RELAXED(ctx->refs);
+    for (;;) {
+        if (unlikely(refs == 0)) {
+            logctx__misuse("logctx_unref() got a context whose last reference was given back before", NULL);
+            return false;
+        }
+        struct thread *thread = NULL;
+        if (refs == 2 && !READ_RELAXED(ctx->finished))
+            thread = this_thread();
+        if (thread && ctx == current_context() && ctx->owner == thread && !thread->pinned) {
+            thread->pinned = true;
+            return false;
+        }
+        if (thread) {
+            finish(thread, ctx, NULL);
+            drop_live_reference(thread, ctx);
+            refs = READ_RELAXED(ctx->refs);
+            continue;
+        }
+        if (atomic_compare_exchange_weak_explicit(&ctx->refs, &refs, refs - 1, memory_order_acq_rel,
+                                                  memory_order_relaxed))
+            return refs == 1;
+    }
+}
+
+// What ctx owns, but for its references. Stale handles must find nothing that is freed.
+static void let_go(logctx_t *ctx)
+{
+    logctx__record_discard(ctx);
+    logctx__string_unref(ctx->server);
+    logctx__string_unref(ctx->tracestate);
+    ctx->server = ctx->tracestate = NULL;
+    if (ctx->name != ctx->inline_name && ctx->name != ctx->series->kind->name) {
+        free((char *)(uintptr_t)ctx->name);
+        ctx->name = ctx->series->kind->name;
+    }
+    struct family *family = READ_RELAXED(ctx->family);
+    if (family) {
+        free(family);
+        atomic_store_explicit(&ctx->family, NULL, memory_order_relaxed);
+    }
+}
+
+// Nobody has a reference to ctx any more, so nobody else can reach it. Whom it kept alive is freed in turn, without
+// recursion: those that wait for it are linked by next_foreign, which nothing else uses by then.
+static void release(logctx_t *ctx)
+{
+    ctx->next_foreign = NULL;
+    while (ctx) {
+        logctx_t *dead = ctx->next_foreign;
+        logctx_t *const held[] = {ctx->parent, ctx->previous_held ? ctx->previous : NULL};
+        let_go(ctx);
+        atomic_fetch_add_explicit(&ctx->generation, 1, memory_order_relaxed);
+        struct thread *owner = ctx->owner;
+        logctx__pool_put(&owner->contexts, ctx, owner == logctx__tls.thread);
+        for (size_t i = 0; i < 2; i++)
+            if (held[i] && !is_sentinel(held[i]) && drop_reference(held[i])) {
+                held[i]->next_foreign = dead;
+                dead = held[i];
+            }
+        ctx = dead;
+    }
+}
+
+void logctx_unref(logctx_t *ctx)
+{
+    if (ctx && !is_sentinel(ctx) && drop_reference(ctx))
+        release(ctx);
+}
+
 void logctx__adopt_finished(struct thread *thread)
 {
     logctx_t *ctx = atomic_exchange_explicit(&thread->finished_elsewhere, NULL, memory_order_acquire);
@@ -471,34 +556,10 @@ void logctx__adopt_finished(struct thread *thread)
     }
 }
 
-static void report_outlived(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
-{
-    if (ctx->parent && READ_RELAXED(ctx->parent->finished))
-        logctx__report(thread, &(struct occurrence){.kind = LOGCTX_ERROR_OUTLIVED_PARENT,
-                                                    .affected = ctx,
-                                                    .expected = logctx_name(ctx),
-                                                    .found = logctx_name(ctx->parent),
-                                                    .found_by = site,
-                                                    .set_by = ctx->created_at});
-}
-
 void logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
 {
-    if (atomic_exchange_explicit(&ctx->finished, true, memory_order_acq_rel) || !thread)
+    if (!finish(thread, ctx, site))
         return;
-    logctx__charge_running(thread, ctx);
-    report_outlived(thread, ctx, site);
-
-    uint64_t now = logctx__monotonic();
-    logctx_usage_t own = logctx__own_usage(ctx), total = logctx__family_total(ctx);
-    logctx__split_parts(&own, ctx);
-    logctx__split_parts(&total, ctx);
-    logctx__seal(thread, ctx, now, &own, &total);
-    logctx__family_fold(ctx);
-    logctx__count_end(thread, ctx, now > ctx->created_monotonic ? now - ctx->created_monotonic : 0, own.cpu_ns);
-    logctx__live_remove(ctx);
-    ADD_OWNED(thread->ended, 1);
-
     if (ctx->previous_held) {
         ctx->previous_held = false;
         logctx_unref(ctx->previous);

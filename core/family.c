@@ -22,12 +22,26 @@ static void add(logctx_usage_t *sum, const logctx_usage_t *amount)
     sum->db_rows += amount->db_rows;
 }
 
+// Under the root's lock; readers are not.
+static void add_cells(struct usage_cells *cells, const logctx_usage_t *amount)
+{
+    ADD_OWNED(cells->cpu, amount->cpu_ns);
+    ADD_OWNED(cells->user, amount->cpu_user_ns);
+    ADD_OWNED(cells->system, amount->cpu_system_ns);
+    ADD_OWNED(cells->running, amount->running_ns);
+    ADD_OWNED(cells->transactions, amount->db_transactions);
+    ADD_OWNED(cells->db, amount->db_ns);
+    ADD_OWNED(cells->wait, amount->db_wait_ns);
+    ADD_OWNED(cells->rows, amount->db_rows);
+}
+
 static struct family *family_of(const logctx_t *ctx)
 {
     return atomic_load_explicit(&ctx->family, memory_order_acquire);
 }
 
-struct family *logctx__family(logctx_t *ctx)
+// NULL without memory.
+static struct family *get_family(logctx_t *ctx)
 {
     struct family *family = family_of(ctx);
     if (family)
@@ -59,7 +73,7 @@ static void link_in(logctx_t *child)
 
 bool logctx__family_join(logctx_t *child)
 {
-    struct family *family = logctx__family(child->parent);
+    struct family *family = get_family(child->parent);
     if (!family)
         return false;
     logctx__lock(&child->root->lock);
@@ -143,6 +157,20 @@ void logctx__family_fold(logctx_t *ctx)
     // Leaving may free the way for ancestors that had finished before.
     for (logctx_t *at = ctx; at->parent && READ_RELAXED(at->folded) && !first_child(at); at = at->parent)
         leave(at);
+    logctx__unlock(&ctx->root->lock);
+}
+
+// Charged by a thread that is not the owner, finished or not. Under the lock, so that a finish at the same moment has it in
+// what it folds or finds it folded, and never both.
+void logctx__family_foreign(logctx_t *ctx, const logctx_usage_t *delta)
+{
+    struct family *family = get_family(ctx);
+    if (!family)
+        return;
+    logctx__lock(&ctx->root->lock);
+    add_cells(&family->foreign, delta);
+    if (READ_RELAXED(ctx->folded))
+        fold_up(ctx, delta);
     logctx__unlock(&ctx->root->lock);
 }
 

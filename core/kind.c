@@ -83,7 +83,7 @@ static struct logctx_kind *find_or_create(const char *name)
 
 logctx_kind_t *logctx_kind(const char *name)
 {
-    if (!name || !*name)
+    if (!name || !*name || strcmp(name, other.name) == 0)
         return &other;
     // A name that is not valid UTF-8 is interned under its repaired form.
     size_t length = strlen(name);
@@ -179,29 +179,38 @@ struct series *logctx__all_series(void)
     return atomic_load_explicit(&registry.newest, memory_order_acquire);
 }
 
-// The last place is for all types beyond the limit, so that the label stays bounded whatever callers put into it.
-const char *logctx__error_type(struct series *series, const char *text)
+static const char *find_error_type(struct series *series, const char *text)
 {
     unsigned count = atomic_load_explicit(&series->error_type_count, memory_order_acquire);
     for (unsigned i = 0; i < count; i++)
         if (strcmp(READ_RELAXED(series->error_types[i]), text) == 0)
             return READ_RELAXED(series->error_types[i]);
-    const char *found = NULL;
+    return NULL;
+}
+
+// One place is kept for what stands for all types beyond the limit, so that the label stays bounded whatever callers put
+// into it. It is there once, also where callers use that name themselves.
+const char *logctx__error_type(struct series *series, const char *text)
+{
+    static const char others[] = "_OTHER";
+    const char *found = find_error_type(series, text);
+    if (likely(found != NULL))
+        return found;
     logctx__lock(&registry.lock);
-    count = READ_RELAXED(series->error_type_count);
-    for (unsigned i = 0; i < count && !found; i++)
-        if (strcmp(READ_RELAXED(series->error_types[i]), text) == 0)
-            found = READ_RELAXED(series->error_types[i]);
-    if (!found && count < LOGCTX_ERROR_TYPES_MAX - 1) {
-        bool last = count == LOGCTX_ERROR_TYPES_MAX - 2;
-        found = last ? "_OTHER" : strdup(text);
-        if (!found)
-            found = "_OTHER";
+    unsigned count = READ_RELAXED(series->error_type_count), places = LOGCTX_ERROR_TYPES_MAX - 1;
+    const char *other_type = find_error_type(series, others);
+    bool room = count < (other_type ? places : places - 1);
+    found = find_error_type(series, text);
+    if (!found) {
+        const char *fresh = room && strcmp(text, others) != 0 ? strdup(text) : NULL;
+        found = fresh ? fresh : other_type;
+    }
+    if (!found)
+        found = others;
+    if (!find_error_type(series, found)) {
         atomic_store_explicit(&series->error_types[count], found, memory_order_relaxed);
         atomic_store_explicit(&series->error_type_count, count + 1, memory_order_release);
     }
-    if (!found)
-        found = READ_RELAXED(series->error_types[count - 1]);
     logctx__unlock(&registry.lock);
     return found;
 }

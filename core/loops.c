@@ -28,30 +28,43 @@ static struct loop_row *row_of(const char *name)
     return row;
 }
 
-// What the thread used outside of contexts since its sums were retired. `running`: of the context that runs now.
-static bool outside(const struct thread *thread, int64_t running, int64_t *loop, int64_t *unattributed)
+// What the thread used outside of contexts since its sums were retired, and the slice that runs. False if a switch came in
+// between, or its clock cannot be read. Under the thread's lock.
+static bool look_at(const struct thread *thread, struct look *look, int64_t *unattributed)
 {
     int64_t now;
-    *loop = READ_RELAXED(thread->loop_cpu);
-    *unattributed = 0;
-    if (!logctx__read_cpu_of(thread, &now))
+    look->sequence = atomic_load_explicit(&thread->slice_sequence, memory_order_acquire);
+    struct shard *shard = READ_RELAXED(thread->slice_shard);
+    int64_t from = READ_RELAXED(thread->slice_cpu);
+    int64_t charged = READ_RELAXED(thread->attributed_cpu) + READ_RELAXED(thread->loop_cpu);
+    look->since = READ_RELAXED(thread->slice_monotonic);
+    if ((look->sequence & 1) || !logctx__read_cpu_of(thread, &now))
         return false;
-    *unattributed = now - thread->cpu_base - READ_RELAXED(thread->attributed_cpu) - running - *loop;
+    FENCE(memory_order_acquire);
+    if (READ_RELAXED(thread->slice_sequence) != look->sequence)
+        return false;
+    look->series = shard ? shard->series : NULL;
+    look->cpu = shard && now > from ? now - from : 0;
+    *unattributed = now - thread->cpu_base - charged - look->cpu;
     return true;
 }
 
+// By the thread itself: its sums go to the row of its name, and it begins anew. What the context that runs has used so far
+// is taken off in advance, as all of its slice will be charged.
 void logctx__loop_retire(struct thread *thread, const char *new_name)
 {
-    int64_t loop, unattributed, now;
+    struct look look;
+    int64_t unattributed = 0, now;
     logctx__lock(&thread->lock);
-    outside(thread, 0, &loop, &unattributed);
+    bool known = look_at(thread, &look, &unattributed);
     logctx__lock(&table.lock);
     struct loop_row *row = row_of(thread->loop_name);
-    row->retired_loop += loop;
+    row->retired_loop += READ_RELAXED(thread->loop_cpu);
     row->retired_unattributed += unattributed;
     logctx__unlock(&table.lock);
     thread->cpu_base = logctx__read_cpu_of(thread, &now) ? now : 0;
-    atomic_store_explicit(&thread->attributed_cpu, 0, memory_order_relaxed);
+    thread->unattributed = 0;
+    atomic_store_explicit(&thread->attributed_cpu, known ? -look.cpu : 0, memory_order_relaxed);
     atomic_store_explicit(&thread->loop_cpu, 0, memory_order_relaxed);
     snprintf(thread->loop_name, sizeof thread->loop_name, "%s", new_name);
     logctx__unlock(&thread->lock);
@@ -67,15 +80,20 @@ void logctx__loops_begin(void)
     logctx__unlock(&table.lock);
 }
 
-void logctx__loops_add(struct thread *thread, int64_t running)
+// A thread that switches all the time is looked at again; if that does not help it counts as it was seen last.
+void logctx__loops_add(struct thread *thread, struct look *look)
 {
-    int64_t loop, unattributed;
+    enum { TRIES = 100 };
+    bool known = false;
     logctx__lock(&thread->lock);
-    outside(thread, running, &loop, &unattributed);
+    for (unsigned i = 0; i < TRIES && !known; i++)
+        known = look_at(thread, look, &thread->unattributed);
+    if (!known)
+        look->series = NULL;
     logctx__lock(&table.lock);
     struct loop_row *row = row_of(thread->loop_name);
-    row->loop += loop;
-    row->unattributed += unattributed;
+    row->loop += READ_RELAXED(thread->loop_cpu);
+    row->unattributed += thread->unattributed;
     logctx__unlock(&table.lock);
     logctx__unlock(&thread->lock);
 }

@@ -10,6 +10,14 @@
 
 enum { LOOP_ROWS = 64 };
 
+/* The slice that runs on a thread at one moment, and is in no counter yet. */
+struct look {
+    const struct series *series; /* NULL: none */
+    unsigned sequence;           /* it is charged, and no longer running, once the thread's is another */
+    int64_t cpu;
+    uint64_t since; /* monotonic */
+};
+
 struct loop_row {
     char name[64];
     uint64_t since_unix;
@@ -19,8 +27,8 @@ struct loop_row {
 };
 
 LOGCTX_INTERNAL void logctx__loops_begin(void);
-/* `running`: CPU of the context that runs on the thread now. */
-LOGCTX_INTERNAL void logctx__loops_add(struct thread *thread, int64_t running);
+/* Adds the thread to its row, and says what runs on it. */
+LOGCTX_INTERNAL void logctx__loops_add(struct thread *thread, struct look *look);
 /* Copies the rows to rows[LOOP_ROWS] and returns how many there are. */
 LOGCTX_INTERNAL size_t logctx__loops_end(struct loop_row *rows);
 

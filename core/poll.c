@@ -1,5 +1,5 @@
 // The event loop's poll: the cheapest check there is. Whoever polls must have the sentinel; what runs around the poll is
-// the loop's own CPU time, measured on one turn in 64 and scaled.
+// the loop's own CPU time, measured on one turn in 64: each turn up to the next measured one counts as much.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
@@ -20,6 +20,16 @@ static void report_leak(struct thread *thread, logctx_t *leaked, const logctx_si
     logctx_unref(leaked);
 }
 
+// libuv runs the callbacks of streams before its poll phase ends: what contexts used in between is theirs.
+static bool outside_contexts(const struct thread *thread, int64_t *cpu)
+{
+    logctx_cpu_reading_t now;
+    if (!logctx__read_cpu(&now))
+        return false;
+    *cpu = now.total_ns - READ_RELAXED(thread->attributed_cpu);
+    return true;
+}
+
 void logctx_poll_begin_at(const logctx_site_t *site)
 {
     struct thread *thread = this_thread();
@@ -31,11 +41,8 @@ void logctx_poll_begin_at(const logctx_site_t *site)
         logctx_set_loop_name("loop");
     thread->in_poll = true;
     thread->poll_measured = thread->turn++ % MEASURED_TURNS == 0;
-    logctx_cpu_reading_t now;
-    if (unlikely(thread->poll_measured)) {
-        thread->poll_measured = logctx__read_cpu(&now);
-        thread->poll_cpu = now.total_ns;
-    }
+    if (unlikely(thread->poll_measured))
+        thread->poll_measured = outside_contexts(thread, &thread->poll_cpu);
 }
 
 void (logctx_poll_begin)(void)
@@ -49,9 +56,10 @@ void logctx_poll_end(void)
     if (!thread || !thread->in_poll)
         return;
     thread->in_poll = false;
-    logctx_cpu_reading_t now;
-    if (unlikely(thread->poll_measured) && logctx__read_cpu(&now) && now.total_ns > thread->poll_cpu)
-        ADD_OWNED(thread->loop_cpu, (now.total_ns - thread->poll_cpu) * MEASURED_TURNS);
+    int64_t now;
+    if (unlikely(thread->poll_measured) && outside_contexts(thread, &now))
+        thread->poll_cost = now > thread->poll_cpu ? now - thread->poll_cpu : 0;
+    ADD_OWNED(thread->loop_cpu, thread->poll_cost);
 }
 
 void logctx_set_loop_name(const char *name)
@@ -60,5 +68,6 @@ void logctx_set_loop_name(const char *name)
     if (!thread || !name)
         return;
     logctx__loop_retire(thread, *name ? name : "loop");
+    thread->poll_measured = false; // the sums that it began with are gone
     thread->loop_named = true;
 }

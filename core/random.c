@@ -51,8 +51,10 @@ static uint64_t next(struct thread *thread)
 void logctx__random_id(struct thread *thread, uint8_t *out, size_t length)
 {
     static const uint8_t zero[16];
-    if (logctx__custom_random(out, length) && memcmp(out, zero, length) != 0)
-        return;
+    // A generator that gives nothing but zeros must not hang the program.
+    for (unsigned tries = 0; tries < 8 && logctx__custom_random(out, length); tries++)
+        if (memcmp(out, zero, length) != 0)
+            return;
     if (unlikely(!thread->random_seeded))
         seed(thread);
     do {

@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static void copy_name(const struct thread *thread, const logctx_t *ctx, uint32_t generation, char *out, size_t size)
+// A reference meanwhile: another thread may be giving the last one back.
+static void copy_name(const struct thread *thread, logctx_t *ctx, uint32_t generation, char *out, size_t size)
 {
-    const char *name = "?";
-    if (is_sentinel(ctx) || (ctx->owner == thread && READ_RELAXED(ctx->generation) == generation))
-        name = ctx->name;
+    bool same = is_sentinel(ctx) || (ctx->owner == thread && logctx__ref_same(ctx, generation));
+    const char *name = same ? ctx->name : "?";
     out[logctx__utf8_copy(out, size - 1, name, strlen(name), LOGCTX__UTF8_NO_LIMIT)] = '\0';
+    if (same)
+        logctx_unref(ctx);
 }
 
 size_t logctx__recent(const struct thread *thread, logctx_switch_t *out, size_t capacity)

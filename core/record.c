@@ -85,7 +85,8 @@ static void compact(logctx_record_t *record)
         struct entry entry = record->entries[i];
         if (entry.dead)
             continue;
-        memmove(record->bytes + at, record->bytes + entry.offset, entry.length);
+        if (at != entry.offset)
+            memmove(record->bytes + at, record->bytes + entry.offset, entry.length);
         entry.offset = at;
         at += entry.length;
         record->entries[kept++] = entry;
@@ -187,8 +188,11 @@ static struct entry *find(logctx_record_t *record, uint32_t hash, const char *ke
     return NULL;
 }
 
-logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t *attr, uint32_t limit, uint32_t value_length)
+// The library's own attributes are beyond the limits, as are its events: an application that fills a span must not hide
+// what the span cost.
+logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t *attr, bool limited)
 {
+    uint32_t value_length = limited ? logctx__limit_value_length() : UINT32_MAX;
     char repaired[256];
     const char *key = attr->key;
     size_t length = attr->key_length;
@@ -201,7 +205,7 @@ logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t 
     valid.key_length = length;
     uint32_t hash = hash_of(key, length);
     struct entry *old = find(record, hash, key, length);
-    if (!old && record->live[0] >= limit) {
+    if (limited && !old && record->live[0] >= logctx__limit_attributes()) {
         record->span.dropped_attributes++;
         return LOGCTX_E_LIMIT;
     }
@@ -210,7 +214,7 @@ logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t 
     size_t room = record->room - record->used;
     size_t size = logctx__wire_attr_put(bytes, room, &valid, value_length);
     uint32_t replaced = old ? old->length : 0;
-    bool fits = size > 0 && record->used - record->dead_bytes - replaced + size <= logctx__limit_span_bytes();
+    bool fits = size > 0 && (!limited || record->used - record->dead_bytes - replaced + size <= logctx__limit_span_bytes());
     if (fits && (size > room || record->count == record->capacity)) {
         // The old value stays until the new one is in: a value that does not fit must not cost the one before.
         bytes = logctx__record_reserve(record, size);
@@ -232,7 +236,7 @@ logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t 
     return LOGCTX_OK;
 }
 
-// Events of the library's own are beyond the limits that bound the application's.
+// Events of the library's own have a limit of theirs: an error that comes again and again must not fill the memory.
 logctx_status_t logctx__record_add_event(logctx_record_t *record, const char *name, uint64_t unix_ns,
                                          const logctx_attr_t *attrs, size_t count, bool limited)
 {
@@ -241,8 +245,9 @@ logctx_status_t logctx__record_add_event(logctx_record_t *record, const char *na
     if (!limited)
         limits = (logctx__wire_limits_t){UINT32_MAX, LOGCTX__WIRE_MAX_ATTRS};
     size_t size = logctx__wire_event_size(&event, &limits);
-    bool fits = size > 0 && (!limited || record->live[1] < logctx__limit_events()) &&
-                (!limited || record->used - record->dead_bytes + size <= logctx__limit_span_bytes());
+    bool below = limited ? record->live[1] - record->own_events < logctx__limit_events()
+                         : record->own_events < RECORD_OWN_EVENTS;
+    bool fits = size > 0 && below && (!limited || record->used - record->dead_bytes + size <= logctx__limit_span_bytes());
     uint8_t *bytes = fits ? logctx__record_reserve(record, size) : NULL;
     if (!bytes) {
         record->span.dropped_events++;
@@ -250,6 +255,7 @@ logctx_status_t logctx__record_add_event(logctx_record_t *record, const char *na
     }
     logctx__wire_event_write(bytes, &event, &limits);
     logctx__record_commit(record, LOGCTX_PART_EVENT, 0, size);
+    record->own_events += !limited;
     return LOGCTX_OK;
 }
 

@@ -10,7 +10,7 @@
 
 #include "types.h"
 
-enum { RECORD_INLINE_ENTRIES = 48, RECORD_INLINE_BYTES = 1536 };
+enum { RECORD_INLINE_ENTRIES = 48, RECORD_INLINE_BYTES = 1536, RECORD_OWN_EVENTS = 128 };
 
 /* One attribute, event or link: its body in `bytes`. `dead`: replaced, and skipped by every reader. */
 struct entry {
@@ -30,6 +30,7 @@ struct logctx_record {
     uint32_t room;
     uint32_t dead_bytes;
     uint32_t live[3]; /* attributes, events, links that are not dead */
+    uint32_t own_events; /* of live[1]: the library's, transition errors */
     uint64_t keys;    /* a bit for each key's hash: most keys are new, and need no search */
     struct entry *entries;
     uint8_t *bytes;
@@ -51,11 +52,10 @@ LOGCTX_INTERNAL uint8_t *logctx__record_reserve(logctx_record_t *record, size_t 
 LOGCTX_INTERNAL void logctx__record_commit(logctx_record_t *record, logctx_part_t part, uint32_t key_hash, size_t length);
 
 /*
- * Set one attribute; replaces an older one of that key. `limit`: how many there may be. In record.c so that the seal and
- * the setters are one path.
+ * Set one attribute; replaces an older one of that key. `limited`: it is the application's. In record.c so that the seal
+ * and the setters are one path.
  */
-LOGCTX_INTERNAL logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t *attr, uint32_t limit,
-                                                   uint32_t value_length);
+LOGCTX_INTERNAL logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t *attr, bool limited);
 LOGCTX_INTERNAL logctx_status_t logctx__record_add_event(logctx_record_t *record, const char *name, uint64_t unix_ns,
                                                          const logctx_attr_t *attrs, size_t count, bool limited);
 

@@ -214,9 +214,9 @@ static void write_line(const logctx_error_t *error, uint64_t unsaid)
     char line[TEXT_SIZE + 512], more[64] = "";
     if (unsaid > 0)
         snprintf(more, sizeof more, "; %llu more like it since the last line", (unsigned long long)unsaid);
-    snprintf(line, sizeof line, "%.*s (noticed at %s%s%s%s; see %s)", TEXT_SIZE, error->message,
-             *error->found_by ? error->found_by : "an unknown place", *error->set_by ? ", current since " : "",
-             error->set_by, more, info->anchor);
+    snprintf(line, sizeof line, "%.*s (%s%s%s%s%s%s; see %s)", TEXT_SIZE, error->message,
+             *error->found_by ? "noticed at " : "", error->found_by, *error->found_by && *error->set_by ? ", " : "",
+             *error->set_by ? "set by " : "", error->set_by, more, info->anchor);
     logctx__log_message((logctx_severity_t)info->severity, line);
 }
 

@@ -27,7 +27,7 @@ static double seconds(int64_t ns)
 
 static void put(logctx_record_t *record, logctx_attr_t attr)
 {
-    logctx__record_set(record, &attr, UINT32_MAX, UINT32_MAX);
+    logctx__record_set(record, &attr, false);
 }
 
 static void put_usage(logctx_record_t *record, const logctx_usage_t *own, const logctx_usage_t *total)
@@ -56,7 +56,7 @@ static void put_identity(logctx_record_t *record, const logctx_t *ctx)
     put(record, logctx_attr_string(attr_NAME, ctx->name));
     put(record, logctx_attr_string(attr_TYPE, logctx_type_name(ctx->series->type)));
     put(record, logctx_attr_string(attr_SERVER, logctx_server(ctx)));
-    put(record, logctx_attr_int(attr_THREAD_ID, ctx->owner->tid));
+    put(record, logctx_attr_int(attr_THREAD_ID, READ_RELAXED(ctx->owner->tid)));
 }
 
 // Segments belong to the owner, who may be running the context while another thread finishes it.

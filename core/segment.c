@@ -1,40 +1,70 @@
 // Segments: how a context's life went, a bounded list of stretches in which it ran, waited for a connection or was in a
 // transaction. Beyond the bound neighbours are merged in pairs, so that keeping them costs a few stores a switch.
 //
+// The owner adds without a lock. Another thread that finishes the context reads what is there at that moment: whole
+// segments of states that exist, though a merge under way may show one twice.
+//
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
 #include <stdio.h>
 
+#define STORE(cell, value) atomic_store_explicit(&(cell), (value), memory_order_relaxed)
+
+static struct segment segment_at(const logctx_t *ctx, unsigned index)
+{
+    uint64_t packed = READ_RELAXED(ctx->segments[index]);
+    return (struct segment){(uint32_t)(packed >> 32), (uint32_t)packed};
+}
+
+static void put(logctx_t *ctx, unsigned index, struct segment segment)
+{
+    STORE(ctx->segments[index], (uint64_t)segment.offset << 32 | segment.length);
+}
+
 static void merge_pairs(logctx_t *ctx)
 {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < ctx->segment_count; i += 2, kept++) {
-        struct segment merged = ctx->segments[i];
-        uint8_t state = ctx->segment_states[i];
-        if (i + 1 < ctx->segment_count) {
-            struct segment next = ctx->segments[i + 1];
+    unsigned kept = 0, count = READ_RELAXED(ctx->segment_count);
+    for (unsigned i = 0; i < count; i += 2, kept++) {
+        struct segment merged = segment_at(ctx, i);
+        uint8_t state = READ_RELAXED(ctx->segment_states[i]);
+        if (i + 1 < count) {
+            struct segment next = segment_at(ctx, i + 1);
             if (next.length > merged.length)
-                state = ctx->segment_states[i + 1];
+                state = READ_RELAXED(ctx->segment_states[i + 1]);
             uint32_t begin = merged.offset < next.offset ? merged.offset : next.offset;
             uint64_t end_a = (uint64_t)merged.offset + merged.length, end_b = (uint64_t)next.offset + next.length;
             uint64_t end = end_a > end_b ? end_a : end_b;
             merged = (struct segment){begin, (uint32_t)(end - begin)};
         }
-        ctx->segments[kept] = merged;
-        ctx->segment_states[kept] = state;
+        put(ctx, kept, merged);
+        STORE(ctx->segment_states[kept], state);
     }
-    ctx->segment_count = (uint8_t)kept;
+    STORE(ctx->segment_count, (uint8_t)kept);
 }
 
 // A life longer than 71 minutes does not fit into 32 bits of microseconds: the unit is doubled.
 static void coarsen(logctx_t *ctx)
 {
-    ctx->segment_scale++;
-    for (unsigned i = 0; i < ctx->segment_count; i++) {
-        ctx->segments[i].offset >>= 1;
-        ctx->segments[i].length >>= 1;
+    STORE(ctx->segment_scale, (uint8_t)(READ_RELAXED(ctx->segment_scale) + 1));
+    for (unsigned i = 0; i < READ_RELAXED(ctx->segment_count); i++) {
+        struct segment segment = segment_at(ctx, i);
+        put(ctx, i, (struct segment){segment.offset >> 1, segment.length >> 1});
     }
+}
+
+// Stretches that touch are one: a context that is left and entered again at once did not pause.
+static bool extend_last(logctx_t *ctx, enum segment_state state, struct segment added)
+{
+    unsigned count = READ_RELAXED(ctx->segment_count);
+    if (count == 0 || READ_RELAXED(ctx->segment_states[count - 1]) != state)
+        return false;
+    struct segment last = segment_at(ctx, count - 1);
+    if (added.offset < last.offset || added.offset > last.offset + last.length + 1)
+        return false;
+    if (added.offset + added.length > last.offset + last.length)
+        put(ctx, count - 1, (struct segment){last.offset, added.offset + added.length - last.offset});
+    return true;
 }
 
 void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to)
@@ -44,44 +74,43 @@ void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from,
     if (to < from)
         to = from;
     uint64_t begin = (from - ctx->created_monotonic) / 1000, end = (to - ctx->created_monotonic) / 1000;
-    while (unlikely(end >> ctx->segment_scale > UINT32_MAX / 2))
+    while (unlikely(end >> READ_RELAXED(ctx->segment_scale) > UINT32_MAX / 2))
         coarsen(ctx);
-    uint32_t offset = (uint32_t)(begin >> ctx->segment_scale), length = (uint32_t)((end - begin) >> ctx->segment_scale);
-    if (ctx->segment_count > 0) {
-        // Stretches that touch are one: a context that is left and entered again at once did not pause.
-        struct segment *last = &ctx->segments[ctx->segment_count - 1];
-        if (ctx->segment_states[ctx->segment_count - 1] == state && offset >= last->offset &&
-            offset <= last->offset + last->length + 1) {
-            if (offset + length > last->offset + last->length)
-                last->length = offset + length - last->offset;
-            return;
-        }
-    }
-    if (ctx->segment_count == LOGCTX_SEGMENTS)
+    unsigned scale = READ_RELAXED(ctx->segment_scale);
+    struct segment added = {(uint32_t)(begin >> scale), (uint32_t)((end - begin) >> scale)};
+    if (extend_last(ctx, state, added))
+        return;
+    if (READ_RELAXED(ctx->segment_count) == LOGCTX_SEGMENTS)
         merge_pairs(ctx);
-    ctx->segments[ctx->segment_count] = (struct segment){offset, length};
-    ctx->segment_states[ctx->segment_count++] = (uint8_t)state;
+    unsigned count = READ_RELAXED(ctx->segment_count);
+    put(ctx, count, added);
+    STORE(ctx->segment_states[count], (uint8_t)state);
+    STORE(ctx->segment_count, (uint8_t)(count + 1));
 }
 
 size_t logctx__segment_text(const logctx_t *ctx, char *out, size_t size)
 {
     static const char *const names[] = {"run", "pool", "txn"};
+    unsigned count = READ_RELAXED(ctx->segment_count), scale = READ_RELAXED(ctx->segment_scale);
+    struct segment segments[LOGCTX_SEGMENTS];
+    uint8_t states[LOGCTX_SEGMENTS];
     // In the order of their begin: a transaction is noted at its end, after the slices that it spans.
-    uint8_t order[LOGCTX_SEGMENTS];
-    for (unsigned i = 0; i < ctx->segment_count; i++) {
+    for (unsigned i = 0; i < count; i++) {
+        struct segment segment = segment_at(ctx, i);
         unsigned at = i;
-        for (; at > 0 && ctx->segments[order[at - 1]].offset > ctx->segments[i].offset; at--)
-            order[at] = order[at - 1];
-        order[at] = (uint8_t)i;
+        for (; at > 0 && segments[at - 1].offset > segment.offset; at--) {
+            segments[at] = segments[at - 1];
+            states[at] = states[at - 1];
+        }
+        segments[at] = segment;
+        states[at] = READ_RELAXED(ctx->segment_states[i]);
     }
     size_t length = 0;
     out[0] = '\0';
-    for (unsigned i = 0; i < ctx->segment_count; i++) {
-        const struct segment *segment = &ctx->segments[order[i]];
+    for (unsigned i = 0; i < count; i++) {
         int written = snprintf(out + length, size - length, "%s%llu+%llu:%s", i ? " " : "",
-                               (unsigned long long)segment->offset << ctx->segment_scale,
-                               (unsigned long long)segment->length << ctx->segment_scale,
-                               names[ctx->segment_states[order[i]]]);
+                               (unsigned long long)segments[i].offset << scale,
+                               (unsigned long long)segments[i].length << scale, names[states[i]]);
         if (written < 0 || (size_t)written >= size - length)
             break;
         length += (size_t)written;

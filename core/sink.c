@@ -68,7 +68,8 @@ logctx_status_t logctx_sink_remove(const logctx_sink_t *sink)
 bool logctx__hand_over(struct thread *thread, logctx_record_t *record)
 {
     bool taken = false;
-    atomic_store(&thread->in_sink, 1);
+    unsigned depth = READ_RELAXED(thread->in_sink); // a sink may end a context of its own
+    atomic_store(&thread->in_sink, depth + 1);
     thread->in_hook++;
     for (size_t i = 0; i < LOGCTX_SINKS_MAX; i++) {
         const logctx_sink_t *sink = atomic_load(&table.slots[i]);
@@ -78,7 +79,7 @@ bool logctx__hand_over(struct thread *thread, logctx_record_t *record)
         taken = true;
     }
     thread->in_hook--;
-    atomic_store_explicit(&thread->in_sink, 0, memory_order_release);
+    atomic_store_explicit(&thread->in_sink, depth, memory_order_release);
     logctx_record_unref(record);
     return taken;
 }

@@ -57,6 +57,15 @@ static void *address_of(const logctx_site_t *site)
     return READ_RELAXED(entry->address);
 }
 
+// A path that is too long loses its beginning: what tells places apart is at the end.
+static void where_in_file(const logctx_site_t *site, char *out, size_t size)
+{
+    int length = snprintf(NULL, 0, "%s:%d", site->file, site->line);
+    size_t whole = length < 0 ? 0 : (size_t)length, path = strlen(site->file);
+    size_t skip = whole >= size ? whole - size + 1 : 0;
+    snprintf(out, size, "%s:%d", site->file + (skip < path ? skip : path), site->line);
+}
+
 void logctx__where(const logctx_site_t *site, char *out, size_t size)
 {
     if (!site)
@@ -66,5 +75,5 @@ void logctx__where(const logctx_site_t *site, char *out, size_t size)
     else if (site == &unknown)
         snprintf(out, size, "%s", unknown.file);
     else
-        snprintf(out, size, "%s:%d", site->file, site->line);
+        where_in_file(site, out, size);
 }

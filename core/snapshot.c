@@ -24,7 +24,7 @@ static void copy_context(logctx_snapshot_t *out, const logctx_t *ctx, uint64_t n
                  : READ_RELAXED(ctx->open_transactions) > 0 ? LOGCTX_STATE_TXN
                                                             : LOGCTX_STATE_IDLE;
     out->age_ns = now > ctx->created_monotonic ? now - ctx->created_monotonic : 0;
-    out->thread_id = (uint64_t)ctx->owner->tid;
+    out->thread_id = (uint64_t)READ_RELAXED(ctx->owner->tid);
     memcpy(out->trace_id, ctx->trace_id, sizeof out->trace_id);
     memcpy(out->span_id, ctx->span_id, sizeof out->span_id);
     out->own = logctx__own_usage(ctx);

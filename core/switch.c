@@ -7,25 +7,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
-static void report(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx, const logctx_site_t *site)
+static void report(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx, const logctx_site_t *site,
+                   const logctx_site_t *set_by)
 {
     logctx__report(thread, &(struct occurrence){.kind = kind,
                                                 .affected = ctx,
                                                 .expected = logctx_name(ctx),
                                                 .found_by = site,
-                                                .set_by = thread->current_at});
+                                                .set_by = set_by});
 }
 
-// For collections on other threads: which slice runs here, and since when. Odd while it is being changed.
-static void publish_slice(struct thread *thread, struct shard *shard, int64_t cpu, uint64_t monotonic)
+// For collections on other threads: which slice runs here, and since when. The sequence is odd from before the old slice
+// is charged until the new one is known, so that a collection finds each slice running or charged, and never both.
+static void change_slice(struct thread *thread)
 {
     unsigned sequence = READ_RELAXED(thread->slice_sequence);
     atomic_store_explicit(&thread->slice_sequence, sequence + 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
+    FENCE(memory_order_release);
+}
+
+static void publish_slice(struct thread *thread, struct shard *shard, int64_t cpu, uint64_t monotonic)
+{
+    unsigned sequence = READ_RELAXED(thread->slice_sequence);
     atomic_store_explicit(&thread->slice_shard, shard, memory_order_relaxed);
     atomic_store_explicit(&thread->slice_cpu, cpu, memory_order_relaxed);
     atomic_store_explicit(&thread->slice_monotonic, monotonic, memory_order_relaxed);
-    atomic_store_explicit(&thread->slice_sequence, sequence + 2, memory_order_release);
+    atomic_store_explicit(&thread->slice_sequence, sequence + 1, memory_order_release);
 }
 
 // `now` is NULL if the clock gave no reading.
@@ -33,11 +40,11 @@ static void stop(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_
                  const logctx_site_t *site)
 {
     if (unlikely(thread->id != ctx->home))
-        report(thread, LOGCTX_ERROR_STOPPED_ON_DIFFERENT_THREAD, ctx, site);
+        report(thread, LOGCTX_ERROR_STOPPED_ON_DIFFERENT_THREAD, ctx, site, thread->current_at);
     else if (unlikely(now == NULL))
         ;
     else if (unlikely(!READ_RELAXED(ctx->started)))
-        report(thread, LOGCTX_ERROR_STOP_WITHOUT_START, ctx, site);
+        report(thread, LOGCTX_ERROR_STOP_WITHOUT_START, ctx, site, thread->current_at);
     else
         logctx__charge_slice(thread, ctx, now, monotonic, site);
     atomic_store_explicit(&ctx->started, false, memory_order_relaxed);
@@ -46,16 +53,17 @@ static void stop(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_
 static void start(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
                   const logctx_site_t *site)
 {
+    const logctx_site_t *before = READ_RELAXED(ctx->switched_at); // who made it current the last time
     atomic_store_explicit(&ctx->switched_at, site, memory_order_relaxed);
     if (unlikely(thread->id != ctx->home)) {
-        report(thread, LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD, ctx, site);
+        report(thread, LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD, ctx, site, before);
         return;
     }
     ADD_OWNED(ctx->switches, 1);
     if (unlikely(READ_RELAXED(ctx->finished)))
-        report(thread, LOGCTX_ERROR_RESTARTED_FINISHED, ctx, site);
+        report(thread, LOGCTX_ERROR_RESTARTED_FINISHED, ctx, site, before);
     if (unlikely(READ_RELAXED(ctx->started))) {
-        report(thread, LOGCTX_ERROR_RESTARTED_ACTIVE, ctx, site);
+        report(thread, LOGCTX_ERROR_RESTARTED_ACTIVE, ctx, site, before);
         return;
     }
     if (unlikely(now == NULL))
@@ -107,24 +115,24 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     logctx_cpu_reading_t reading;
     const logctx_cpu_reading_t *now = logctx__read_cpu(&reading) ? &reading : NULL;
     uint64_t monotonic = logctx__monotonic();
+    change_slice(thread);
     if (!is_sentinel(from))
         stop(thread, from, now, monotonic, site);
-    logctx__tls.current = to;
-    remember(thread, from, to, site, monotonic);
-    bool pin = false;
-    if (!is_sentinel(to)) {
-        // Only an unfinished context of this thread is kept alive by itself while it is current.
-        pin = unlikely(to->owner != thread) || unlikely(READ_RELAXED(to->finished));
-        if (unlikely(pin))
-            logctx_ref(to);
-        start(thread, to, now, monotonic, site);
-        publish_slice(thread, to->owner == thread ? to->shard : NULL, reading.total_ns, monotonic);
-    } else {
-        publish_slice(thread, NULL, 0, 0);
-    }
-    thread->current_at = site;
+    // Only an unfinished context of this thread is kept alive by itself while it is current.
+    bool pin = !is_sentinel(to) && (unlikely(to->owner != thread) || unlikely(READ_RELAXED(to->finished)));
+    if (unlikely(pin))
+        logctx_ref(to);
     bool unpin = thread->pinned;
     thread->pinned = pin;
+    logctx__tls.current = to;
+    remember(thread, from, to, site, monotonic);
+    if (!is_sentinel(to))
+        start(thread, to, now, monotonic, site);
+    if (!is_sentinel(to) && likely(now != NULL))
+        publish_slice(thread, to->owner == thread ? to->shard : NULL, now->total_ns, monotonic);
+    else
+        publish_slice(thread, NULL, 0, 0);
+    thread->current_at = site;
     if (unlikely(unpin))
         logctx_unref(from);
     return from;
@@ -137,10 +145,15 @@ void logctx__charge_running(struct thread *thread, logctx_t *ctx)
     if (ctx != current_context() || thread->id != ctx->home || !READ_RELAXED(ctx->started) || !logctx__read_cpu(&now))
         return;
     uint64_t monotonic = logctx__monotonic();
+    // Within a switch (a hook finishes the context that is being left) the slice is being changed already.
+    bool within = READ_RELAXED(thread->slice_sequence) & 1;
+    if (!within)
+        change_slice(thread);
     logctx__charge_slice(thread, ctx, &now, monotonic, NULL);
     ctx->start = now;
     ctx->start_monotonic = monotonic;
-    publish_slice(thread, ctx->owner == thread ? ctx->shard : NULL, now.total_ns, monotonic);
+    if (!within)
+        publish_slice(thread, ctx->owner == thread ? ctx->shard : NULL, now.total_ns, monotonic);
 }
 
 logctx_t *logctx_set_current_at(logctx_t *ctx, const logctx_site_t *site)

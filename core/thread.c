@@ -50,10 +50,10 @@ static void detach(void *state)
             logctx_unref(left);
         thread->pinned = false;
     }
+    atomic_store_explicit(&thread->slice_shard, NULL, memory_order_relaxed);
     logctx__loop_retire(thread, "none");
     logctx__lock(&thread->lock);
     thread->has_clock_id = false;
-    atomic_store_explicit(&thread->slice_shard, NULL, memory_order_relaxed);
     logctx__unlock(&thread->lock);
     logctx__adopt_finished(thread);
     logctx__lock(&registry.lock);
@@ -103,6 +103,7 @@ static void begin(struct thread *thread)
     thread->in_hook = 0;
     thread->in_poll = false;
     thread->turn = 0;
+    thread->poll_cost = 0;
     thread->loop_named = false;
     thread->recent_next = 0;
     memset(thread->recent, 0, sizeof thread->recent);
@@ -112,7 +113,7 @@ static void begin(struct thread *thread)
     logctx_cpu_reading_t reading = {0};
     bool has_reading = logctx__read_cpu(&reading);
     logctx__lock(&thread->lock);
-    thread->tid = (int)syscall(SYS_gettid);
+    atomic_store_explicit(&thread->tid, (int)syscall(SYS_gettid), memory_order_relaxed);
     snprintf(thread->loop_name, sizeof thread->loop_name, "%s", "none");
     if (has_clock_id)
         thread->clock_id = clock_id;

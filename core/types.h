@@ -54,11 +54,11 @@ struct usage_cells {
     _Atomic int64_t cpu, user, system, running, transactions, db, wait, rows;
 };
 
-/* What only contexts with children, or with charges from another thread, need. Guarded by the root's lock, but for `foreign`. */
+/* What only contexts with children, or with charges from another thread, need. Guarded by the root's lock. */
 struct family {
     logctx_t *first_child;
     logctx_usage_t folded;      /* totals of finished descendants */
-    struct usage_cells foreign; /* charged by threads other than the owner: atomic additions */
+    struct usage_cells foreign; /* charged by threads other than the owner: root's lock; read by anyone */
 };
 
 /* One stretch of a context's life, in microseconds >> segment_scale since its creation. */
@@ -118,12 +118,14 @@ struct logctx {
     bool sealed;
     bool has_error; /* exported whether sampled or not */
     uint8_t status;
-    uint8_t segment_count;
-    uint8_t segment_scale;
-    uint8_t segment_states[LOGCTX_SEGMENTS];
-    struct segment segments[LOGCTX_SEGMENTS];
     logctx_record_t *record; /* NULL until something is set on it */
     const char *error_type;  /* interned in the series; NULL: did not fail */
+
+    /* Written by the owner, which takes no lock for it; read by whoever finishes the context. */
+    _Atomic uint8_t segment_count;
+    _Atomic uint8_t segment_scale;
+    _Atomic uint8_t segment_states[LOGCTX_SEGMENTS];
+    _Atomic uint64_t segments[LOGCTX_SEGMENTS]; /* struct segment: offset << 32 | length */
 
     atomic_uint errors;
     atomic_uint open_transactions;
@@ -162,7 +164,7 @@ struct series {
     atomic_uint error_type_count;
     _Atomic(const char *) error_types[LOGCTX_ERROR_TYPES_MAX - 1];
     /* Collector only: what was emitted, so that the split of CPU time never makes a part go down. */
-    int64_t emitted_cpu, emitted_user, emitted_system, sampled_user, sampled_system;
+    int64_t emitted_cpu, emitted_user, emitted_system, emitted_running, sampled_user, sampled_system;
 };
 
 /* A thread's part of a series. Counters: written by the thread alone. The rest: under the thread's lock. */
@@ -205,12 +207,13 @@ struct thread {
     bool poll_measured;
     bool loop_named;
     uint32_t turn;
-    int64_t poll_cpu;
+    int64_t poll_cpu;  /* outside of contexts, when the poll began */
+    int64_t poll_cost; /* of the turn that was measured last: what the turns up to the next one count as */
     const logctx_site_t *current_at; /* who made current what is */
     struct recorded_switch recent[LOGCTX_RECENT];
     uint32_t recent_next;
     struct pool contexts, records;
-    uint64_t live_check_at;
+    uint64_t live_check_at, live_checked_limit;
 
     /* Written by the owner, read by collections. */
     _Atomic uint64_t created, ended, handed_over, unsampled, no_sink, over_limit, no_record, refused, error_spans;
@@ -232,7 +235,8 @@ struct thread {
     bool has_clock_id;
     clockid_t clock_id;
     int64_t cpu_base; /* the thread's clock when it was attached, or its sums were retired */
-    int tid;
+    int64_t unattributed; /* as the last collection saw it */
+    atomic_int tid; /* readers without the lock: finishes on other threads */
     char loop_name[64];
     struct shard **shards;
     uint32_t shard_count;
@@ -257,6 +261,16 @@ static inline bool is_sentinel(const logctx_t *ctx)
 {
     return ctx == &logctx__sentinel;
 }
+
+/*
+ * Fences order relaxed atomics only, never plain data, so nothing is lost to a sanitizer that does not know them: gcc's
+ * for threads does not, and says so.
+ */
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#define FENCE(order) atomic_signal_fence(order)
+#else
+#define FENCE(order) atomic_thread_fence(order)
+#endif
 
 /* One writer: cheaper than an atomic addition, and whole for every reader. */
 #define ADD_OWNED(cell, amount)                                                                                  \
@@ -318,6 +332,7 @@ LOGCTX_INTERNAL void logctx__finish(struct thread *thread, logctx_t *ctx, const 
 LOGCTX_INTERNAL void logctx__adopt_finished(struct thread *thread);
 LOGCTX_INTERNAL uint64_t logctx__refused_without_thread(void);
 LOGCTX_INTERNAL logctx_t *logctx__if_generation(logctx_t *ctx, uint32_t generation);
+LOGCTX_INTERNAL bool logctx__ref_same(logctx_t *ctx, uint32_t generation);
 
 /* switch.c */
 LOGCTX_INTERNAL logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_t *site);
@@ -334,9 +349,9 @@ LOGCTX_INTERNAL bool logctx__family_join(logctx_t *child);
 LOGCTX_INTERNAL logctx_usage_t logctx__family_total(logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__family_fold(logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__family_late(logctx_t *ctx, const logctx_usage_t *delta);
-LOGCTX_INTERNAL struct family *logctx__family(logctx_t *ctx);
+LOGCTX_INTERNAL void logctx__family_foreign(logctx_t *ctx, const logctx_usage_t *delta);
 
-/* segment.c: under the context's lock, or by the home thread before anyone else knows it. */
+/* segment.c: added by the owner; the text may be asked for by any thread, and is as of some moment then. */
 LOGCTX_INTERNAL void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to);
 LOGCTX_INTERNAL size_t logctx__segment_text(const logctx_t *ctx, char *out, size_t size);
 

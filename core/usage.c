@@ -35,17 +35,6 @@ static void add_owned_db(struct usage_cells *cells, const logctx_usage_t *amount
     ADD_OWNED(cells->rows, amount->db_rows);
 }
 
-static void add_shared(struct usage_cells *cells, const logctx_usage_t *amount)
-{
-    atomic_fetch_add_explicit(&cells->cpu, amount->cpu_ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cells->user, amount->cpu_user_ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cells->system, amount->cpu_system_ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cells->transactions, amount->db_transactions, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cells->db, amount->db_ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cells->wait, amount->db_wait_ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cells->rows, amount->db_rows, memory_order_relaxed);
-}
-
 // As it is counted: under a clock without exact parts, user and system are ticks and not nanoseconds of the total.
 logctx_usage_t logctx__own_usage(const logctx_t *ctx)
 {
@@ -114,18 +103,18 @@ void logctx__charge_slice(struct thread *thread, logctx_t *ctx, const logctx_cpu
                           const logctx_site_t *site)
 {
     logctx_usage_t slice = slice_since(thread, ctx, now, monotonic, site);
-    if (likely(ctx->owner == thread)) {
+    // Its home by number, but another owner: a thread id was used again after its thread ended.
+    bool foreign = unlikely(ctx->owner != thread);
+    if (foreign)
+        logctx__family_foreign(ctx, &slice);
+    else
         add_owned(&ctx->own, &slice);
-    } else {
-        // Its home by number, but another owner: a thread id was used again after its thread ended.
-        struct family *family = logctx__family(ctx);
-        if (family)
-            add_shared(&family->foreign, &slice);
-    }
-    struct shard *shard = likely(ctx->owner == thread) ? ctx->shard : logctx__shard(thread, ctx->series);
+    struct shard *shard = likely(!foreign) ? ctx->shard : logctx__shard(thread, ctx->series);
     if (likely(shard != NULL))
         add_owned(&shard->usage, &slice);
     ADD_OWNED(thread->attributed_cpu, slice.cpu_ns);
+    if (foreign)
+        return;
     if (unlikely(READ_RELAXED(ctx->folded)))
         logctx__family_late(ctx, &slice);
     else
@@ -138,10 +127,10 @@ static void charge(struct thread *thread, logctx_t *ctx, const logctx_usage_t *a
     if (ctx->owner == thread) {
         add_owned(&ctx->own, amount);
         add_owned_db(&ctx->own, amount);
+        if (READ_RELAXED(ctx->folded))
+            logctx__family_late(ctx, amount);
     } else {
-        struct family *family = logctx__family(ctx);
-        if (family)
-            add_shared(&family->foreign, amount);
+        logctx__family_foreign(ctx, amount);
     }
     struct shard *shard = thread ? logctx__shard(thread, ctx->series) : NULL;
     if (shard) {
@@ -154,8 +143,6 @@ static void charge(struct thread *thread, logctx_t *ctx, const logctx_usage_t *a
         add_owned(&shard->usage, &up);
         add_owned_db(&shard->usage, &up);
     }
-    if (READ_RELAXED(ctx->folded))
-        logctx__family_late(ctx, amount);
 }
 
 void logctx_charge_cpu(logctx_t *ctx, int64_t user_ns, int64_t system_ns)
@@ -176,11 +163,13 @@ static logctx_status_t refuse_negative(struct thread *thread, logctx_t *ctx, con
     return LOGCTX_E_NEGATIVE;
 }
 
-// The segment of database work that ends now. Under the record's lock, as several threads may do it.
-static void note_segment(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to)
+// The segment of database work that ends now; only the owner keeps them.
+static void note_segment(logctx_t *ctx, enum segment_state state, int64_t duration_ns)
 {
-    if (ctx->owner == logctx__tls.thread && !READ_RELAXED(ctx->finished))
-        logctx__segment_add(ctx, state, from, to);
+    if (ctx->owner != logctx__tls.thread || READ_RELAXED(ctx->finished))
+        return;
+    uint64_t now = logctx__monotonic(), length = (uint64_t)duration_ns;
+    logctx__segment_add(ctx, state, length < now ? now - length : 0, now);
 }
 
 static logctx_status_t charge_transaction(logctx_t *ctx, int64_t duration_ns, const logctx_site_t *site)
@@ -188,32 +177,38 @@ static logctx_status_t charge_transaction(logctx_t *ctx, int64_t duration_ns, co
     struct thread *thread = this_thread();
     if (duration_ns < 0)
         return refuse_negative(thread, ctx, "DB txn time can only be non-negative", site);
-    uint64_t now = logctx__monotonic();
-    note_segment(ctx, SEGMENT_TXN, now - (uint64_t)duration_ns, now);
+    note_segment(ctx, SEGMENT_TXN, duration_ns);
     charge(thread, ctx, &(logctx_usage_t){.db_transactions = 1, .db_ns = duration_ns});
     return LOGCTX_OK;
 }
 
-logctx_status_t logctx_db_transaction(int64_t duration_ns)
+logctx_status_t logctx_db_transaction_at(int64_t duration_ns, const logctx_site_t *site)
 {
     logctx_t *ctx = current_context();
-    const logctx_site_t *site = logctx__site_of_caller(__builtin_return_address(0));
     return is_sentinel(ctx) ? LOGCTX_OK : charge_transaction(ctx, duration_ns, site);
 }
 
-logctx_status_t logctx_db_waited(int64_t duration_ns)
+logctx_status_t (logctx_db_transaction)(int64_t duration_ns)
+{
+    return logctx_db_transaction_at(duration_ns, logctx__site_of_caller(__builtin_return_address(0)));
+}
+
+logctx_status_t logctx_db_waited_at(int64_t duration_ns, const logctx_site_t *site)
 {
     logctx_t *ctx = current_context();
     if (is_sentinel(ctx))
         return LOGCTX_OK;
     struct thread *thread = this_thread();
     if (duration_ns < 0)
-        return refuse_negative(thread, ctx, "DB scheduling time can only be non-negative",
-                               logctx__site_of_caller(__builtin_return_address(0)));
-    uint64_t now = logctx__monotonic();
-    note_segment(ctx, SEGMENT_POOL, now - (uint64_t)duration_ns, now);
+        return refuse_negative(thread, ctx, "DB scheduling time can only be non-negative", site);
+    note_segment(ctx, SEGMENT_POOL, duration_ns);
     charge(thread, ctx, &(logctx_usage_t){.db_wait_ns = duration_ns});
     return LOGCTX_OK;
+}
+
+logctx_status_t (logctx_db_waited)(int64_t duration_ns)
+{
+    return logctx_db_waited_at(duration_ns, logctx__site_of_caller(__builtin_return_address(0)));
 }
 
 void logctx_db_fetched(int64_t rows)

@@ -63,13 +63,18 @@ LOGCTX_API void logctx_db_end(logctx_db_t *db);
  * Errors: LOGCTX_E_NEGATIVE, reported as negative_duration, and nothing is charged.
  */
 LOGCTX_API logctx_status_t logctx_db_transaction(int64_t duration_ns);
+LOGCTX_API logctx_status_t logctx_db_transaction_at(int64_t duration_ns, const logctx_site_t *site);
 LOGCTX_API logctx_status_t logctx_db_waited(int64_t duration_ns);
+LOGCTX_API logctx_status_t logctx_db_waited_at(int64_t duration_ns, const logctx_site_t *site);
+#define logctx_db_transaction(duration_ns) logctx_db_transaction_at((duration_ns), LOGCTX_HERE)
+#define logctx_db_waited(duration_ns) logctx_db_waited_at((duration_ns), LOGCTX_HERE)
 LOGCTX_API void logctx_db_fetched(int64_t rows);
 
 /*
  * The event loop is about to poll. The sentinel must be current: if it is not, leaked_to_loop is reported with the
  * place that made the context current, and the sentinel is put back. Call it last before the poll (libuv: in
- * uv_prepare), and logctx_poll_end() first after it (uv_check). Budget: one comparison; on one turn in 64 a reading of
+ * uv_prepare), and logctx_poll_end() first after it (uv_check); callbacks that run in between, as libuv's streams do,
+ * are charged to their contexts. Budget: one comparison; on one turn in 64 a reading of
  * the CPU clock. Thread: the loop's. Current: the sentinel.
  */
 LOGCTX_API void logctx_poll_begin(void);
