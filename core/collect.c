@@ -207,6 +207,7 @@ void logctx_get_books(logctx_books_t *books)
     books->refused_no_memory = logctx__refused_without_thread();
     for (struct thread *thread = logctx__threads(); thread; thread = thread->next) {
         books->ended += READ_RELAXED(thread->ended);
+        books->live_sampled -= READ_RELAXED(thread->ended_sampled);
         books->handed_over += READ_RELAXED(thread->handed_over);
         books->unsampled += READ_RELAXED(thread->unsampled);
         books->no_sink += READ_RELAXED(thread->no_sink);
@@ -215,7 +216,10 @@ void logctx_get_books(logctx_books_t *books)
         books->refused_no_memory += READ_RELAXED(thread->refused);
         books->error_spans += READ_RELAXED(thread->error_spans);
     }
-    for (struct thread *thread = logctx__threads(); thread; thread = thread->next)
+    for (struct thread *thread = logctx__threads(); thread; thread = thread->next) {
+        books->created_sampled += READ_RELAXED(thread->created_sampled);
         books->created += READ_RELAXED(thread->created);
+    }
+    books->live_sampled += books->created_sampled;
     books->live = books->created > books->ended ? books->created - books->ended : 0;
 }

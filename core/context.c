@@ -265,11 +265,19 @@ static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const log
     return ctx;
 }
 
+// What the sampler decided, in the terms of OpenTelemetry: RECORD_AND_SAMPLE, or else DROP.
+static bool is_recorded(const logctx_t *ctx)
+{
+    return (ctx->flags & LOGCTX_FLAG_SAMPLED) && !ctx->over_limit;
+}
+
 static logctx_t *publish(struct thread *thread, logctx_t *ctx, bool named)
 {
     if (!named)
         ctx->name = ctx->series->kind->name;
-    ADD_OWNED(thread->created, 1);
+    ADD_OWNED(thread->created, 1); // before the part of it, which readers look at first
+    if (is_recorded(ctx))
+        ADD_OWNED(thread->created_sampled, 1);
     ADD_OWNED(ctx->shard->created, 1);
     if (unlikely(READ_RELAXED(ctx->series->since_unix) == 0))
         atomic_store_explicit(&ctx->series->since_unix, ctx->created_unix, memory_order_relaxed);
@@ -435,6 +443,8 @@ static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *si
     logctx__count_end(thread, ctx, now > ctx->created_monotonic ? now - ctx->created_monotonic : 0, own.cpu_ns);
     logctx__live_remove(ctx);
     ADD_OWNED(thread->ended, 1);
+    if (is_recorded(ctx))
+        ADD_OWNED(thread->ended_sampled, 1);
     return true;
 }
 

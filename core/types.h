@@ -216,7 +216,7 @@ struct thread {
     uint64_t live_check_at, live_checked_limit;
 
     /* Written by the owner, read by collections. */
-    _Atomic uint64_t created, ended, handed_over, unsampled, no_sink, over_limit, no_record, refused, error_spans;
+    _Atomic uint64_t created, ended, created_sampled, ended_sampled, handed_over, unsampled, no_sink, over_limit, no_record, refused, error_spans;
     _Atomic uint64_t errors[LOGCTX_ERROR_COUNT];
     _Atomic uint64_t refused_switches;
     _Atomic int64_t attributed_cpu; /* slices of contexts on this thread */

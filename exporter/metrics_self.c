@@ -63,7 +63,7 @@ static void add_failed(struct self *self, enum logctx__metric_id id, struct logc
     }
 }
 
-// Spans of the core: what the sampler decided is known of each when it ends.
+// Spans of the core: contexts, and the zero-length spans of their errors.
 static void add_spans(struct self *self)
 {
     logctx_books_t core = {.created = 0};
@@ -73,11 +73,11 @@ static void add_spans(struct self *self)
     logctx__label(self->metrics, &sampled, "otel.span.sampling_result", "RECORD_AND_SAMPLE");
     logctx__label(self->metrics, &dropped, "otel.span.sampling_result", "DROP");
     uint64_t since = logctx_start_unix_ns();
-    uint64_t recorded = core.handed_over + core.error_spans + core.dropped_no_memory;
-    logctx__point_int(self->metrics, LOGCTX__METRIC_SDK_SPAN_STARTED, &sampled, since, recorded);
+    logctx__point_int(self->metrics, LOGCTX__METRIC_SDK_SPAN_STARTED, &sampled, since,
+                      core.created_sampled + core.error_spans);
     logctx__point_int(self->metrics, LOGCTX__METRIC_SDK_SPAN_STARTED, &dropped, since,
-                      core.unsampled + core.no_sink + core.dropped_live_limit);
-    logctx__point_int(self->metrics, LOGCTX__METRIC_SDK_SPAN_LIVE, &sampled, since, core.live);
+                      core.created - core.created_sampled);
+    logctx__point_int(self->metrics, LOGCTX__METRIC_SDK_SPAN_LIVE, &sampled, since, core.live_sampled);
 }
 
 static void add_queue(struct self *self, struct logctx__queue *queue)

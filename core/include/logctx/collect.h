@@ -79,6 +79,8 @@ typedef struct logctx_books {
     uint64_t created;
     uint64_t live;
     uint64_t ended;
+    uint64_t created_sampled; /* of those created, the ones that the sampler chose for a span */
+    uint64_t live_sampled;
     uint64_t handed_over;       /* given to sinks */
     uint64_t unsampled;         /* sampler said no, or the caller */
     uint64_t no_sink;           /* nobody was there to take them */
