@@ -79,8 +79,8 @@ logctx_status_t logctx_set_bool(logctx_t *ctx, const char *key, bool value)
 
 logctx_status_t logctx_add_event(logctx_t *ctx, const char *name, const logctx_attr_t *attrs, size_t count)
 {
-    if (refuse_null(ctx, "an event was added to a NULL context; pass logctx_current() or a context of yours") || !name ||
-        (!attrs && count > 0))
+    if (refuse_null(ctx, "an event was added to a NULL context; pass logctx_current() or a context of yours") ||
+        !name || (!attrs && count > 0))
         return LOGCTX_E_INVALID;
     logctx_status_t status;
     logctx_record_t *record = begin(ctx, &status);
@@ -119,7 +119,7 @@ logctx_status_t logctx_add_link(logctx_t *ctx, const logctx_span_context_t *to, 
         return status;
     // Whether the linked span is remote is not known here, so bits 8 and 9 stay unset (trace.proto, Link.flags).
     logctx__wire_link_t link = {to->trace_id, to->span_id, to->flags, tracestate, tracestate ? strlen(tracestate) : 0,
-                                attrs, count};
+                                attrs,        count};
     status = add_link(record, &link);
     logctx__unlock(&ctx->lock);
     return status;
@@ -188,7 +188,8 @@ logctx_span_context_t logctx_get_span_context(const logctx_t *ctx)
     return out;
 }
 
-bool logctx_inject(const logctx_t *ctx, char traceparent[LOGCTX_TRACEPARENT_SIZE], char *tracestate, size_t tracestate_size)
+bool logctx_inject(const logctx_t *ctx, char traceparent[LOGCTX_TRACEPARENT_SIZE], char *tracestate,
+                   size_t tracestate_size)
 {
     if (traceparent)
         traceparent[0] = '\0';

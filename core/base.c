@@ -11,8 +11,8 @@ const char *logctx_version(void)
 const char *logctx_strerror(logctx_status_t status)
 {
     switch (status) {
-#define LOGCTX_X(name, value, sentence)                                                                          \
-    case LOGCTX_##name:                                                                                          \
+#define LOGCTX_X(name, value, sentence)                                                                                \
+    case LOGCTX_##name:                                                                                                \
         return sentence;
         LOGCTX_STATUSES(LOGCTX_X)
 #undef LOGCTX_X

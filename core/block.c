@@ -9,13 +9,13 @@ static void verdict(struct thread *thread, logctx_t *expected, logctx_t *found, 
 {
     if (likely(found == expected))
         return;
-    logctx__report(thread, &(struct occurrence){
-                               .kind = is_sentinel(found) ? LOGCTX_ERROR_CONTEXT_LOST : LOGCTX_ERROR_UNEXPECTED_CONTEXT,
-                               .affected = expected,
-                               .expected = logctx_name(expected),
-                               .found = logctx_name(found),
-                               .found_by = site,
-                               .set_by = found_at});
+    logctx__report(thread, &(struct occurrence){.kind = is_sentinel(found) ? LOGCTX_ERROR_CONTEXT_LOST
+                                                                           : LOGCTX_ERROR_UNEXPECTED_CONTEXT,
+                                                .affected = expected,
+                                                .expected = logctx_name(expected),
+                                                .found = logctx_name(found),
+                                                .found_by = site,
+                                                .set_by = found_at});
 }
 
 // Switch to `to`, judge whether `expected` was current before. What was found is held until it has been named.
@@ -68,7 +68,7 @@ void logctx_enter_at(logctx_t *ctx, const logctx_site_t *site)
         logctx_unref(old);
 }
 
-void (logctx_enter)(logctx_t *ctx)
+void(logctx_enter)(logctx_t *ctx)
 {
     logctx_enter_at(ctx, logctx__site_of_caller(__builtin_return_address(0)));
 }
@@ -86,7 +86,8 @@ void logctx_exit_at(logctx_t *ctx, const logctx_site_t *site)
     logctx_t *previous = logctx__if_generation(ctx->previous, ctx->previous_generation);
     if (unlikely(READ_RELAXED(ctx->refs) == 0)) {
         logctx__misuse("logctx_exit() got a context whose last reference was given back before; exit first, then "
-                       "logctx_unref()", site);
+                       "logctx_unref()",
+                       site);
         logctx__switch(thread, previous, site);
         return;
     }
@@ -94,7 +95,7 @@ void logctx_exit_at(logctx_t *ctx, const logctx_site_t *site)
     logctx__finish(thread, ctx, site);
 }
 
-void (logctx_exit)(logctx_t *ctx)
+void(logctx_exit)(logctx_t *ctx)
 {
     logctx_exit_at(ctx, logctx__site_of_caller(__builtin_return_address(0)));
 }
@@ -123,13 +124,13 @@ logctx_preserve_t logctx_preserve_enter_at(logctx_t *target, const logctx_site_t
     }
     logctx_t *old = current_context();
     target = logctx_ref(target); // the sentinel, if it is gone
-    logctx_preserve_t block = {logctx_ref(old), target, READ_RELAXED(old->generation),
-                               READ_RELAXED(target->generation), true, site};
+    logctx_preserve_t block = {
+        logctx_ref(old), target, READ_RELAXED(old->generation), READ_RELAXED(target->generation), true, site};
     logctx__switch(this_thread(), target, site);
     return block;
 }
 
-logctx_preserve_t (logctx_preserve_enter)(logctx_t *target)
+logctx_preserve_t(logctx_preserve_enter)(logctx_t *target)
 {
     return logctx_preserve_enter_at(target, logctx__site_of_caller(__builtin_return_address(0)));
 }
@@ -150,7 +151,7 @@ void logctx_preserve_exit_at(logctx_preserve_t *block, const logctx_site_t *site
     logctx_unref(block->target);
 }
 
-void (logctx_preserve_exit)(logctx_preserve_t *block)
+void(logctx_preserve_exit)(logctx_preserve_t *block)
 {
     logctx_preserve_exit_at(block, logctx__site_of_caller(__builtin_return_address(0)));
 }

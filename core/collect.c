@@ -129,7 +129,8 @@ static void add_running(const struct series *series, logctx_usage_t *usage, cons
     }
 }
 
-static void collect_series(struct series *series, logctx_series_t *sum, const struct seen *seen, size_t count, uint64_t now)
+static void collect_series(struct series *series, logctx_series_t *sum, const struct seen *seen, size_t count,
+                           uint64_t now)
 {
     memset(sum, 0, sizeof *sum);
     sum->kind = series->kind->name;

@@ -66,8 +66,8 @@ logctx_type_t logctx_type(const logctx_t *ctx)
 const char *logctx_type_name(logctx_type_t type)
 {
     switch (type) {
-#define LOGCTX_X(name, value, text)                                                                              \
-    case LOGCTX_TYPE_##name:                                                                                     \
+#define LOGCTX_X(name, value, text)                                                                                    \
+    case LOGCTX_TYPE_##name:                                                                                           \
         return text;
         LOGCTX_TYPES(LOGCTX_X)
 #undef LOGCTX_X
@@ -236,7 +236,8 @@ static void set_parent(logctx_t *ctx, logctx_t *parent)
 }
 
 // What every way of making a context shares. `name` set by the caller; `parent` in opts.
-static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const logctx_opts_t *opts, const logctx_site_t *site)
+static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const logctx_opts_t *opts,
+                      const logctx_site_t *site)
 {
     if (unlikely(READ_RELAXED(thread->finished_elsewhere) != NULL))
         logctx__adopt_finished(thread);
@@ -333,13 +334,13 @@ logctx_t *(logctx_new)(logctx_kind_t *kind, const logctx_opts_t *opts)
 }
 
 // In the sentinel there is nobody to charge: said, with the new context as the one affected.
-static void report_from_sentinel(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx, const logctx_site_t *site)
+static void report_from_sentinel(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx,
+                                 const logctx_site_t *site)
 {
-    logctx__report(thread, &(struct occurrence){.kind = kind,
-                                                .affected = ctx,
-                                                .found = "sentinel",
-                                                .found_by = site,
-                                                .set_by = thread->current_at});
+    logctx__report(
+        thread,
+        &(struct occurrence){
+            .kind = kind, .affected = ctx, .found = "sentinel", .found_by = site, .set_by = thread->current_at});
 }
 
 logctx_t *logctx_new_nested_at(const char *suffix, const logctx_site_t *site)
@@ -409,7 +410,8 @@ logctx_t *logctx_ref(logctx_t *ctx)
         return ctx;
     if (unlikely(atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed) == 0)) {
         atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_relaxed);
-        logctx__misuse("logctx_ref() got a context whose last reference was given back; the sentinel is returned", NULL);
+        logctx__misuse("logctx_ref() got a context whose last reference was given back; the sentinel is returned",
+                       NULL);
         return &logctx__sentinel;
     }
     return ctx;
@@ -585,7 +587,7 @@ void logctx_finish_at(logctx_t *ctx, const logctx_site_t *site)
         logctx__finish(this_thread(), ctx, site);
 }
 
-void (logctx_finish)(logctx_t *ctx)
+void(logctx_finish)(logctx_t *ctx)
 {
     logctx_finish_at(ctx, logctx__site_of_caller(__builtin_return_address(0)));
 }

@@ -6,9 +6,10 @@
 enum { SEVERITY_WARN = 13, SEVERITY_ERROR = 17 };
 
 static const logctx_error_info_t table[LOGCTX_ERROR_COUNT] = {
-#define LOGCTX_X(id, name, cls, origin, severity, sentence, help)                                                \
-    [LOGCTX_ERROR_##id] = {name, LOGCTX_ERROR_CLASS_##cls, LOGCTX_ERROR_ORIGIN_##origin, SEVERITY_##severity,    \
-                           sentence, help, "docs/guide.md#" name},
+#define LOGCTX_X(id, name, cls, origin, severity, sentence, help)                                                      \
+    [LOGCTX_ERROR_##                                                                                                   \
+        id] = {name, LOGCTX_ERROR_CLASS_##cls, LOGCTX_ERROR_ORIGIN_##origin, SEVERITY_##severity, sentence,            \
+               help, "docs/guide.md#" name},
     LOGCTX_ERRORS(LOGCTX_X)
 #undef LOGCTX_X
 };

@@ -24,8 +24,10 @@ static struct {
 
 static struct logctx_kind other = {.name = "_other"};
 static struct series other_series[LOGCTX_TYPE_COUNT] = {
-    {.kind = &other, .type = LOGCTX_TYPE_REQUEST, .number = 0},    {.kind = &other, .type = LOGCTX_TYPE_BACKGROUND, .number = 1},
-    {.kind = &other, .type = LOGCTX_TYPE_NESTED, .number = 2},     {.kind = &other, .type = LOGCTX_TYPE_THREAD, .number = 3},
+    {.kind = &other, .type = LOGCTX_TYPE_REQUEST, .number = 0},
+    {.kind = &other, .type = LOGCTX_TYPE_BACKGROUND, .number = 1},
+    {.kind = &other, .type = LOGCTX_TYPE_NESTED, .number = 2},
+    {.kind = &other, .type = LOGCTX_TYPE_THREAD, .number = 3},
     {.kind = &other, .type = LOGCTX_TYPE_CALLBACK, .number = 4},
 };
 

@@ -45,7 +45,7 @@ void logctx_poll_begin_at(const logctx_site_t *site)
         thread->poll_measured = outside_contexts(thread, &thread->poll_cpu);
 }
 
-void (logctx_poll_begin)(void)
+void(logctx_poll_begin)(void)
 {
     logctx_poll_begin_at(logctx__site_of_caller(__builtin_return_address(0)));
 }

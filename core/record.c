@@ -132,7 +132,8 @@ uint8_t *logctx__record_reserve(logctx_record_t *record, size_t length)
         compact(record);
     if (record->count == record->capacity && !grow_entries(record))
         return NULL;
-    if (length > LOGCTX__WIRE_MAX || (record->used + length > record->room && !grow_bytes(record, record->used + length)))
+    if (length > LOGCTX__WIRE_MAX ||
+        (record->used + length > record->room && !grow_bytes(record, record->used + length)))
         return NULL;
     return record->bytes + record->used;
 }
@@ -144,8 +145,8 @@ static unsigned slot_of(logctx_part_t part)
 
 void logctx__record_commit(logctx_record_t *record, logctx_part_t part, uint32_t key_hash, size_t length)
 {
-    record->entries[record->count++] = (struct entry){
-        .key_hash = key_hash, .offset = record->used, .length = (uint32_t)length, .part = (uint8_t)part};
+    record->entries[record->count++] =
+        (struct entry){.key_hash = key_hash, .offset = record->used, .length = (uint32_t)length, .part = (uint8_t)part};
     record->used += (uint32_t)length;
     record->live[slot_of(part)]++;
 }
@@ -214,7 +215,8 @@ logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t 
     size_t room = record->room - record->used;
     size_t size = logctx__wire_attr_put(bytes, room, &valid, value_length);
     uint32_t replaced = old ? old->length : 0;
-    bool fits = size > 0 && (!limited || record->used - record->dead_bytes - replaced + size <= logctx__limit_span_bytes());
+    bool fits = size > 0 &&
+                (!limited || record->used - record->dead_bytes - replaced + size <= logctx__limit_span_bytes());
     if (fits && (size > room || record->count == record->capacity)) {
         // The old value stays until the new one is in: a value that does not fit must not cost the one before.
         bytes = logctx__record_reserve(record, size);
@@ -247,7 +249,8 @@ logctx_status_t logctx__record_add_event(logctx_record_t *record, const char *na
     size_t size = logctx__wire_event_size(&event, &limits);
     bool below = limited ? record->live[1] - record->own_events < logctx__limit_events()
                          : record->own_events < RECORD_OWN_EVENTS;
-    bool fits = size > 0 && below && (!limited || record->used - record->dead_bytes + size <= logctx__limit_span_bytes());
+    bool fits = size > 0 && below &&
+                (!limited || record->used - record->dead_bytes + size <= logctx__limit_span_bytes());
     uint8_t *bytes = fits ? logctx__record_reserve(record, size) : NULL;
     if (!bytes) {
         record->span.dropped_events++;
@@ -278,7 +281,8 @@ bool logctx_record_find(const logctx_record_t *record, const char *key, logctx_a
     const uint8_t *bytes;
     size_t length, key_length = strlen(key);
     for (size_t cursor = 0; logctx_record_next(record, LOGCTX_PART_ATTRIBUTE, &cursor, &bytes, &length);)
-        if (logctx_attr_read(bytes, length, out) && out->key_length == key_length && memcmp(out->key, key, key_length) == 0)
+        if (logctx_attr_read(bytes, length, out) && out->key_length == key_length &&
+            memcmp(out->key, key, key_length) == 0)
             return true;
     return false;
 }

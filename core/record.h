@@ -29,9 +29,9 @@ struct logctx_record {
     uint32_t used; /* bytes */
     uint32_t room;
     uint32_t dead_bytes;
-    uint32_t live[3]; /* attributes, events, links that are not dead */
+    uint32_t live[3];    /* attributes, events, links that are not dead */
     uint32_t own_events; /* of live[1]: the library's, transition errors */
-    uint64_t keys;    /* a bit for each key's hash: most keys are new, and need no search */
+    uint64_t keys;       /* a bit for each key's hash: most keys are new, and need no search */
     struct entry *entries;
     uint8_t *bytes;
     logctx_span_t span;
@@ -49,7 +49,8 @@ LOGCTX_INTERNAL logctx_record_t *logctx__record_of(struct thread *thread, logctx
 
 /* Room for `length` more bytes and one more entry; NULL beyond span_bytes or memory. Then commit what was written. */
 LOGCTX_INTERNAL uint8_t *logctx__record_reserve(logctx_record_t *record, size_t length);
-LOGCTX_INTERNAL void logctx__record_commit(logctx_record_t *record, logctx_part_t part, uint32_t key_hash, size_t length);
+LOGCTX_INTERNAL void logctx__record_commit(logctx_record_t *record, logctx_part_t part, uint32_t key_hash,
+                                           size_t length);
 
 /*
  * Set one attribute; replaces an older one of that key. `limited`: it is the application's. In record.c so that the seal

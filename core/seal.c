@@ -14,9 +14,9 @@ LOGCTX_SPAN_ATTRIBUTES(LOGCTX_X)
 #undef LOGCTX_X
 
 enum {
-    SPLIT_FROM_NS = 20 * 1000 * 1000,  // below, the user and system parts of one context are noise
+    SPLIT_FROM_NS = 20 * 1000 * 1000, // below, the user and system parts of one context are noise
     SEGMENTS_FROM_NS = 1000 * 1000,
-    OTLP_FLAG_REMOTE_KNOWN = 0x100,    // trace.proto, SpanFlags
+    OTLP_FLAG_REMOTE_KNOWN = 0x100, // trace.proto, SpanFlags
     OTLP_FLAG_REMOTE = 0x200,
 };
 

@@ -77,7 +77,8 @@ void logctx__live_remove(logctx_t *ctx)
     logctx__unlock(&owner->lock);
 }
 
-static void observe(logctx_histogram_t *histogram, const double *bounds, double value, const logctx_t *ctx, uint64_t unix_ns)
+static void observe(logctx_histogram_t *histogram, const double *bounds, double value, const logctx_t *ctx,
+                    uint64_t unix_ns)
 {
     unsigned bucket = 0;
     while (bucket < LOGCTX_BOUNDS && value > bounds[bucket])

@@ -10,11 +10,9 @@
 static void report(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx, const logctx_site_t *site,
                    const logctx_site_t *set_by)
 {
-    logctx__report(thread, &(struct occurrence){.kind = kind,
-                                                .affected = ctx,
-                                                .expected = logctx_name(ctx),
-                                                .found_by = site,
-                                                .set_by = set_by});
+    logctx__report(
+        thread, &(struct occurrence){
+                    .kind = kind, .affected = ctx, .expected = logctx_name(ctx), .found_by = site, .set_by = set_by});
 }
 
 // For collections on other threads: which slice runs here, and since when. The sequence is odd from before the old slice

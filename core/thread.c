@@ -10,7 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-_Thread_local struct thread_local_state logctx__tls __attribute__((tls_model("initial-exec"))) = {&logctx__sentinel, NULL};
+_Thread_local struct thread_local_state logctx__tls
+    __attribute__((tls_model("initial-exec"))) = {&logctx__sentinel, NULL};
 
 // Under `lock`: the taking over of idle states. `newest` and every `next` are written before they are published.
 static struct {

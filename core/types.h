@@ -29,11 +29,11 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 enum {
-    LOGCTX_RECENT = 32,         /* switches a thread remembers; a power of two */
-    LOGCTX_SEGMENTS = 15,       /* of a context's life; the contract allows 32 */
-    LOGCTX_NAME_INLINE = 32,    /* longer names are allocated */
-    LOGCTX_NAME_MAX = 4096,     /* longer names are cut */
-    LOGCTX_KINDS_MAX = 2000,    /* OpenTelemetry's default cardinality limit */
+    LOGCTX_RECENT = 32,      /* switches a thread remembers; a power of two */
+    LOGCTX_SEGMENTS = 15,    /* of a context's life; the contract allows 32 */
+    LOGCTX_NAME_INLINE = 32, /* longer names are allocated */
+    LOGCTX_NAME_MAX = 4096,  /* longer names are cut */
+    LOGCTX_KINDS_MAX = 2000, /* OpenTelemetry's default cardinality limit */
     LOGCTX_KIND_NAME_MAX = 255,
     LOGCTX_SINKS_MAX = 4,
     LOGCTX_TYPE_COUNT = 5,
@@ -81,10 +81,10 @@ struct logctx {
     atomic_bool folded;   /* usage is in the parent's; later charges go up one by one; root's lock */
     atomic_flag lock;     /* of the record, and, in a root, of the tree */
     uint64_t home;
-    struct thread *owner;        /* constant for this memory, also after it is freed */
-    atomic_uint generation;      /* constant for this memory while it is in use; goes up when it is freed */
-    atomic_uint switches;        /* how often made current */
-    logctx_cpu_reading_t start;  /* of the slice that runs */
+    struct thread *owner;       /* constant for this memory, also after it is freed */
+    atomic_uint generation;     /* constant for this memory while it is in use; goes up when it is freed */
+    atomic_uint switches;       /* how often made current */
+    logctx_cpu_reading_t start; /* of the slice that runs */
     uint64_t start_monotonic;
     struct shard *shard; /* of the owner, for the series */
     _Atomic(const logctx_site_t *) switched_at;
@@ -130,9 +130,9 @@ struct logctx {
     atomic_uint errors;
     atomic_uint open_transactions;
 
-    _Atomic(struct family *) family; /* made under the root's lock */
+    _Atomic(struct family *) family;           /* made under the root's lock */
     logctx_t *next_sibling, *previous_sibling; /* root's lock */
-    logctx_t *previous_live; /* owner's lock */
+    logctx_t *previous_live;                   /* owner's lock */
     union {
         logctx_t *next_live;    /* in flight: owner's lock */
         logctx_t *next_foreign; /* finished: on the owner's list of contexts that others finished */
@@ -189,9 +189,9 @@ struct recorded_switch {
 /* Fixed-size blocks of one thread: allocated by it alone, freed by anyone. */
 struct pool {
     size_t block_size;
-    void *free_list;              /* owner only */
-    _Atomic(void *) returned;     /* pushed by others with release, taken as a whole by the owner with acquire */
-    void *chunks;                 /* for the end of the process; never unmapped: stale pointers stay readable */
+    void *free_list;          /* owner only */
+    _Atomic(void *) returned; /* pushed by others with release, taken as a whole by the owner with acquire */
+    void *chunks;             /* for the end of the process; never unmapped: stale pointers stay readable */
     void (*prepare)(void *block, struct thread *owner); /* of each new block, once */
 };
 
@@ -201,8 +201,8 @@ struct thread {
     uint64_t id; /* what counts as the same thread */
     uint64_t random[4];
     bool random_seeded;
-    bool pinned;        /* current holds a reference, given back when it is left */
-    unsigned in_hook;   /* inside an error hook, logger or sink: switches are refused */
+    bool pinned;      /* current holds a reference, given back when it is left */
+    unsigned in_hook; /* inside an error hook, logger or sink: switches are refused */
     bool in_poll;
     bool poll_measured;
     bool loop_named;
@@ -216,7 +216,8 @@ struct thread {
     uint64_t live_check_at, live_checked_limit;
 
     /* Written by the owner, read by collections. */
-    _Atomic uint64_t created, ended, created_sampled, ended_sampled, handed_over, unsampled, no_sink, over_limit, no_record, refused, error_spans;
+    _Atomic uint64_t created, ended, created_sampled, ended_sampled, handed_over, unsampled, no_sink, over_limit,
+        no_record, refused, error_spans;
     _Atomic uint64_t errors[LOGCTX_ERROR_COUNT];
     _Atomic uint64_t refused_switches;
     _Atomic int64_t attributed_cpu; /* slices of contexts on this thread */
@@ -234,9 +235,9 @@ struct thread {
     bool attached;
     bool has_clock_id;
     clockid_t clock_id;
-    int64_t cpu_base; /* the thread's clock when it was attached, or its sums were retired */
+    int64_t cpu_base;     /* the thread's clock when it was attached, or its sums were retired */
     int64_t unattributed; /* as the last collection saw it */
-    atomic_int tid; /* readers without the lock: finishes on other threads */
+    atomic_int tid;       /* readers without the lock: finishes on other threads */
     char loop_name[64];
     struct shard **shards;
     uint32_t shard_count;
@@ -273,7 +274,7 @@ static inline bool is_sentinel(const logctx_t *ctx)
 #endif
 
 /* One writer: cheaper than an atomic addition, and whole for every reader. */
-#define ADD_OWNED(cell, amount)                                                                                  \
+#define ADD_OWNED(cell, amount)                                                                                        \
     atomic_store_explicit(&(cell), atomic_load_explicit(&(cell), memory_order_relaxed) + (amount), memory_order_relaxed)
 #define READ_RELAXED(cell) atomic_load_explicit(&(cell), memory_order_relaxed)
 
@@ -361,10 +362,10 @@ LOGCTX_INTERNAL void logctx__loop_retire(struct thread *thread, const char *new_
 /* report.c */
 struct occurrence {
     logctx_error_kind_t kind;
-    logctx_t *affected;         /* NULL or the sentinel: none */
-    const char *expected;       /* names, or NULL */
+    logctx_t *affected;   /* NULL or the sentinel: none */
+    const char *expected; /* names, or NULL */
     const char *found;
-    const char *text;           /* %M of the sentence, or NULL */
+    const char *text; /* %M of the sentence, or NULL */
     const logctx_site_t *found_by;
     const logctx_site_t *set_by;
 };
@@ -386,8 +387,8 @@ LOGCTX_INTERNAL logctx_record_t *logctx__record_new(struct thread *thread);
 /* seal.c */
 LOGCTX_INTERNAL void logctx__seal(struct thread *thread, logctx_t *ctx, uint64_t end_monotonic,
                                   const logctx_usage_t *own, const logctx_usage_t *total);
-LOGCTX_INTERNAL void logctx__record_error(struct thread *thread, logctx_t *ctx, const logctx_attr_t *attrs, size_t count,
-                                          bool apart);
+LOGCTX_INTERNAL void logctx__record_error(struct thread *thread, logctx_t *ctx, const logctx_attr_t *attrs,
+                                          size_t count, bool apart);
 LOGCTX_INTERNAL void logctx__record_discard(logctx_t *ctx);
 
 /* sink.c */

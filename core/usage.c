@@ -63,7 +63,8 @@ void logctx__split_parts(logctx_usage_t *usage, const logctx_t *ctx)
         user = (double)READ_RELAXED(ctx->shard->usage.user);
         system = (double)READ_RELAXED(ctx->shard->usage.system);
     }
-    usage->cpu_user_ns = user + system > 0 ? (int64_t)((double)usage->cpu_ns * (user / (user + system))) : usage->cpu_ns;
+    usage->cpu_user_ns = user + system > 0 ? (int64_t)((double)usage->cpu_ns * (user / (user + system)))
+                                           : usage->cpu_ns;
     usage->cpu_system_ns = usage->cpu_ns - usage->cpu_user_ns;
 }
 
@@ -156,10 +157,12 @@ void logctx_charge_cpu(logctx_t *ctx, int64_t user_ns, int64_t system_ns)
                &(logctx_usage_t){.cpu_ns = user_ns + system_ns, .cpu_user_ns = user_ns, .cpu_system_ns = system_ns});
 }
 
-static logctx_status_t refuse_negative(struct thread *thread, logctx_t *ctx, const char *text, const logctx_site_t *site)
+static logctx_status_t refuse_negative(struct thread *thread, logctx_t *ctx, const char *text,
+                                       const logctx_site_t *site)
 {
-    logctx__report(thread, &(struct occurrence){
-                               .kind = LOGCTX_ERROR_NEGATIVE_DURATION, .affected = ctx, .text = text, .found_by = site});
+    logctx__report(
+        thread,
+        &(struct occurrence){.kind = LOGCTX_ERROR_NEGATIVE_DURATION, .affected = ctx, .text = text, .found_by = site});
     return LOGCTX_E_NEGATIVE;
 }
 
@@ -188,7 +191,7 @@ logctx_status_t logctx_db_transaction_at(int64_t duration_ns, const logctx_site_
     return is_sentinel(ctx) ? LOGCTX_OK : charge_transaction(ctx, duration_ns, site);
 }
 
-logctx_status_t (logctx_db_transaction)(int64_t duration_ns)
+logctx_status_t(logctx_db_transaction)(int64_t duration_ns)
 {
     return logctx_db_transaction_at(duration_ns, logctx__site_of_caller(__builtin_return_address(0)));
 }
@@ -206,7 +209,7 @@ logctx_status_t logctx_db_waited_at(int64_t duration_ns, const logctx_site_t *si
     return LOGCTX_OK;
 }
 
-logctx_status_t (logctx_db_waited)(int64_t duration_ns)
+logctx_status_t(logctx_db_waited)(int64_t duration_ns)
 {
     return logctx_db_waited_at(duration_ns, logctx__site_of_caller(__builtin_return_address(0)));
 }

@@ -88,9 +88,7 @@ static bool read_field(const ProtobufCMessageDescriptor *type, const uint8_t *p,
     field->start = p;
     field->end = p + length;
     const ProtobufCFieldDescriptor *known =
-        (tag & 7) == WIRE_BYTES
-            ? protobuf_c_message_descriptor_get_field(type, (unsigned)(uint32_t)(tag >> 3))
-            : NULL;
+        (tag & 7) == WIRE_BYTES ? protobuf_c_message_descriptor_get_field(type, (unsigned)(uint32_t)(tag >> 3)) : NULL;
     if (known != NULL && known->type == PROTOBUF_C_TYPE_MESSAGE)
         field->message = known->descriptor;
     return true;
@@ -128,9 +126,8 @@ static enum shape check_shape(const ProtobufCMessageDescriptor *type, const uint
     return SHAPE_GOOD;
 }
 
-ProtobufCMessage *logctx__otlp_decode(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
-                                      size_t length, ProtobufCAllocator *allocator, char *why,
-                                      size_t why_size)
+ProtobufCMessage *logctx__otlp_decode(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t length,
+                                      ProtobufCAllocator *allocator, char *why, size_t why_size)
 {
     static const uint8_t nothing[1];
     if (bytes == NULL)

@@ -25,8 +25,7 @@ void logctx__budget_init(struct logctx__budget *budget, size_t bytes);
 /* NULL and a sentence in `why` if the bytes are not a message of this type, nest deeper than
  * LOGCTX__OTLP_MAX_DEPTH, or do not fit the allocator. Free the message with protobuf_c_message_free_unpacked
  * and the same allocator. */
-ProtobufCMessage *logctx__otlp_decode(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
-                                      size_t length, ProtobufCAllocator *allocator, char *why,
-                                      size_t why_size);
+ProtobufCMessage *logctx__otlp_decode(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t length,
+                                      ProtobufCAllocator *allocator, char *why, size_t why_size);
 
 #endif

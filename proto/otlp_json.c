@@ -125,8 +125,7 @@ static void print_base64(struct logctx__text *out, const ProtobufCBinaryData *da
             bits |= (uint32_t)data->data[i + 1] << 8;
         if (left > 2)
             bits |= data->data[i + 2];
-        char quad[4] = {digits[bits >> 18], digits[bits >> 12 & 63], digits[bits >> 6 & 63],
-                        digits[bits & 63]};
+        char quad[4] = {digits[bits >> 18], digits[bits >> 12 & 63], digits[bits >> 6 & 63], digits[bits & 63]};
         if (left < 3)
             quad[3] = '=';
         if (left < 2)
@@ -169,8 +168,7 @@ static void print_double(struct logctx__text *out, double value, int shortest, i
     }
 }
 
-static void print_integer(struct logctx__text *out, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static void print_integer(struct logctx__text *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void print_integer(struct logctx__text *out, const char *format, ...)
 {

@@ -48,8 +48,7 @@ static void give_back(const struct reader *reader, void *pointer)
         free(pointer);
 }
 
-static void append(const struct reader *reader, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static void append(const struct reader *reader, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void append(const struct reader *reader, const char *format, ...)
 {
@@ -110,12 +109,10 @@ static bool refuse_type(const struct reader *reader, const struct place *place, 
 
 static bool refuse_memory(const struct reader *reader, const struct place *place)
 {
-    return refuse(reader, place,
-                  "the message needs more memory than one request may use; send it in smaller parts");
+    return refuse(reader, place, "the message needs more memory than one request may use; send it in smaller parts");
 }
 
-static bool read_string(const struct reader *reader, const struct place *place, const json_t *value,
-                        char **member)
+static bool read_string(const struct reader *reader, const struct place *place, const json_t *value, char **member)
 {
     static const char replacement[] = "\xEF\xBF\xBD"; // U+FFFD
     if (!json_is_string(value))
@@ -166,8 +163,8 @@ static bool decode_hex(const char *text, size_t length, uint8_t *bytes)
 }
 
 // An id is whole or, as some senders write for a root's parent, the empty string.
-static bool read_hex(const struct reader *reader, const struct place *place, const json_t *value,
-                     size_t bytes, ProtobufCBinaryData *member)
+static bool read_hex(const struct reader *reader, const struct place *place, const json_t *value, size_t bytes,
+                     ProtobufCBinaryData *member)
 {
     if (!json_is_string(value))
         return refuse_type(reader, place, "a string of hex digits", value);
@@ -239,8 +236,7 @@ static bool read_base64(const struct reader *reader, const struct place *place, 
         give_back(reader, data);
         return refuse(reader, place, "expected base64, found a character or a length that it does not have");
     }
-    *member =
-        (ProtobufCBinaryData){.len = length / 4 * 3 + (length % 4 > 0 ? length % 4 - 1 : 0), .data = data};
+    *member = (ProtobufCBinaryData){.len = length / 4 * 3 + (length % 4 > 0 ? length % 4 - 1 : 0), .data = data};
     return true;
 }
 
@@ -256,20 +252,18 @@ static bool read_whole(const struct reader *reader, const struct place *place, c
     return true;
 }
 
-static bool read_signed(const struct reader *reader, const struct place *place, const json_t *value,
-                        int64_t most, int64_t *member)
+static bool read_signed(const struct reader *reader, const struct place *place, const json_t *value, int64_t most,
+                        int64_t *member)
 {
     struct logctx__whole whole;
     if (!read_whole(reader, place, value, &whole, (uint64_t)most + 1, (uint64_t)most))
         return false;
     // The detour keeps the most negative number within the type.
-    *member = whole.negative && whole.magnitude > 0 ? -(int64_t)(whole.magnitude - 1) - 1
-                                                    : (int64_t)whole.magnitude;
+    *member = whole.negative && whole.magnitude > 0 ? -(int64_t)(whole.magnitude - 1) - 1 : (int64_t)whole.magnitude;
     return true;
 }
 
-static bool read_int32(const struct reader *reader, const struct place *place, const json_t *value,
-                       int32_t *member)
+static bool read_int32(const struct reader *reader, const struct place *place, const json_t *value, int32_t *member)
 {
     int64_t wide;
     if (!read_signed(reader, place, value, INT32_MAX, &wide))
@@ -278,17 +272,15 @@ static bool read_int32(const struct reader *reader, const struct place *place, c
     return true;
 }
 
-static bool read_enum(const struct reader *reader, const struct place *place, const json_t *value,
-                      int32_t *member)
+static bool read_enum(const struct reader *reader, const struct place *place, const json_t *value, int32_t *member)
 {
     if (!json_is_number(value))
-        return refuse_type(reader, place, "an integer, as OTLP/JSON has no names for the values of enums",
-                           value);
+        return refuse_type(reader, place, "an integer, as OTLP/JSON has no names for the values of enums", value);
     return read_int32(reader, place, value, member);
 }
 
-static bool read_uint64(const struct reader *reader, const struct place *place, const json_t *value,
-                        uint64_t most, uint64_t *member)
+static bool read_uint64(const struct reader *reader, const struct place *place, const json_t *value, uint64_t most,
+                        uint64_t *member)
 {
     struct logctx__whole whole;
     if (!read_whole(reader, place, value, &whole, 0, most))
@@ -297,8 +289,7 @@ static bool read_uint64(const struct reader *reader, const struct place *place, 
     return true;
 }
 
-static bool read_uint32(const struct reader *reader, const struct place *place, const json_t *value,
-                        uint32_t *member)
+static bool read_uint32(const struct reader *reader, const struct place *place, const json_t *value, uint32_t *member)
 {
     uint64_t wide;
     if (!read_uint64(reader, place, value, UINT32_MAX, &wide))
@@ -307,19 +298,16 @@ static bool read_uint32(const struct reader *reader, const struct place *place, 
     return true;
 }
 
-static bool read_double(const struct reader *reader, const struct place *place, const json_t *value,
-                        double *member)
+static bool read_double(const struct reader *reader, const struct place *place, const json_t *value, double *member)
 {
     if (!json_is_number(value) && !json_is_string(value))
         return refuse_type(reader, place, "a number", value);
     if (!logctx__json_double(value, member))
-        return refuse(reader, place,
-                      "expected a number, or one of NaN, Infinity and -Infinity, found another string");
+        return refuse(reader, place, "expected a number, or one of NaN, Infinity and -Infinity, found another string");
     return true;
 }
 
-static bool read_float(const struct reader *reader, const struct place *place, const json_t *value,
-                       float *member)
+static bool read_float(const struct reader *reader, const struct place *place, const json_t *value, float *member)
 {
     double wide;
     if (!read_double(reader, place, value, &wide))
@@ -413,14 +401,12 @@ static bool read_field(const struct reader *reader, const struct place *place, c
         return read_repeated(reader, place, value, field, depth, base);
     if (!(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)) {
         // An empty string stays the constant that protobuf-c starts with, and costs no memory.
-        bool empty =
-            field->type == PROTOBUF_C_TYPE_STRING && json_is_string(value) && json_string_length(value) == 0;
+        bool empty = field->type == PROTOBUF_C_TYPE_STRING && json_is_string(value) && json_string_length(value) == 0;
         return empty || read_value(reader, place, value, field, depth, base + field->offset);
     }
     uint32_t *chosen = (uint32_t *)(void *)(base + field->quantifier_offset);
     if (*chosen != 0)
-        return refuse(reader, place,
-                      "another key of the same object already gives the value; leave one of them out");
+        return refuse(reader, place, "another key of the same object already gives the value; leave one of them out");
     if (!read_value(reader, place, value, field, depth, base + field->offset))
         return false;
     *chosen = field->id;
@@ -513,21 +499,18 @@ static ProtobufCMessage *read_body(const struct reader *reader, const ProtobufCM
     return message;
 }
 
-ProtobufCMessage *logctx__otlp_json_read(const ProtobufCMessageDescriptor *type, const char *json,
-                                         size_t length, ProtobufCAllocator *allocator, char *why,
-                                         size_t why_size)
+ProtobufCMessage *logctx__otlp_json_read(const ProtobufCMessageDescriptor *type, const char *json, size_t length,
+                                         ProtobufCAllocator *allocator, char *why, size_t why_size)
 {
     const struct reader reader = {.allocator = allocator, .why = why, .why_size = why_size};
     if (why_size > 0)
         why[0] = '\0';
     if (length > LOGCTX__JSON_MAX_BYTES) {
-        append(&reader, "The JSON body is larger than %d bytes; send it in smaller parts.",
-               LOGCTX__JSON_MAX_BYTES);
+        append(&reader, "The JSON body is larger than %d bytes; send it in smaller parts.", LOGCTX__JSON_MAX_BYTES);
         return NULL;
     }
     if (has_too_many_values(json, length)) {
-        append(&reader, "The JSON body has more than %d values; send it in smaller parts.",
-               LOGCTX__JSON_MAX_VALUES);
+        append(&reader, "The JSON body has more than %d values; send it in smaller parts.", LOGCTX__JSON_MAX_VALUES);
         return NULL;
     }
     // jansson looks at the decimal point of the locale, and ends the program if that is longer than a byte.

@@ -17,8 +17,7 @@ enum { LOGCTX__JSON_MAX_BYTES = 64 << 20, LOGCTX__JSON_MAX_VALUES = 1 << 20 };
 /* NULL and a sentence in `why` (what is wrong and at which path; 512 bytes hold every one) if the text is not
  * JSON, not this message, or beyond a bound. Everything that the message consists of comes from `allocator`
  * (NULL: malloc); free it with protobuf_c_message_free_unpacked and the same allocator. */
-ProtobufCMessage *logctx__otlp_json_read(const ProtobufCMessageDescriptor *type, const char *json,
-                                         size_t length, ProtobufCAllocator *allocator, char *why,
-                                         size_t why_size);
+ProtobufCMessage *logctx__otlp_json_read(const ProtobufCMessageDescriptor *type, const char *json, size_t length,
+                                         ProtobufCAllocator *allocator, char *why, size_t why_size);
 
 #endif

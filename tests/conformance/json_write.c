@@ -52,7 +52,8 @@ static void write_object(FILE *out, const json_t *object)
 
     putc('{', out);
     // jansson's iteration wants a pointer to non-const, and changes nothing.
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
         fputs(separator, out);
         write_string(out, key, strlen(key));
         putc(':', out);

@@ -87,8 +87,8 @@ static bool wanted(const settings_t *settings, const scenario_t *scenario)
            (!settings->id || strcmp(settings->id, scenario->id) == 0);
 }
 
-static void run_line(const settings_t *settings, const char *file, unsigned number, const char *line,
-                     size_t length, tally_t *tally)
+static void run_line(const settings_t *settings, const char *file, unsigned number, const char *line, size_t length,
+                     tally_t *tally)
 {
     scenario_t scenario;
     char problem[256];
@@ -131,9 +131,12 @@ static bool run_file(const settings_t *settings, const char *file, tally_t *tall
 static int read_options(int argc, char **argv, settings_t *settings)
 {
     static const struct option options[] = {
-        {"trace", no_argument, NULL, 't'}, {"verbose", no_argument, NULL, 'v'},
-        {"only-group", required_argument, NULL, 'g'}, {"id", required_argument, NULL, 'i'},
-        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0},
+        {"trace", no_argument, NULL, 't'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"only-group", required_argument, NULL, 'g'},
+        {"id", required_argument, NULL, 'i'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
 
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -173,8 +176,8 @@ static int conclude(const settings_t *settings, const tally_t *tally, bool compl
         fputs("logctx-conformance: no scenario in these files has that id or group.\n", stderr);
     }
     // A trace is for a program to compare: nothing but its lines may be on standard output.
-    fprintf(settings->trace ? stderr : stdout, "%u passed, %u failed, %u skipped\n", tally->passed,
-            tally->failed, tally->skipped);
+    fprintf(settings->trace ? stderr : stdout, "%u passed, %u failed, %u skipped\n", tally->passed, tally->failed,
+            tally->skipped);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fputs("logctx-conformance: standard output cannot be written.\n", stderr);
         return 2;

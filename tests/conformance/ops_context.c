@@ -105,8 +105,7 @@ bool op_ctx_state(run_t *run, const step_t *step, json_t **result)
     if (!run_context(run, step, "id", &ctx)) {
         return false;
     }
-    *result = json_pack("{s:o, s:b}", "name", trace_text(logctx_name(ctx)), "finished",
-                        logctx_is_finished(ctx));
+    *result = json_pack("{s:o, s:b}", "name", trace_text(logctx_name(ctx)), "finished", logctx_is_finished(ctx));
     return true;
 }
 
@@ -120,8 +119,7 @@ bool op_log(run_t *run, const step_t *step, json_t **result)
         line.server_name = "preset_server";
     }
     logctx_log_stamp(&line);
-    *result = json_pack("{s:o, s:o}", "request", trace_text(line.request), "server_name",
-                        trace_text(line.server_name));
+    *result = json_pack("{s:o, s:o}", "request", trace_text(line.request), "server_name", trace_text(line.server_name));
     return true;
 }
 

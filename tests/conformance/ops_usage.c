@@ -76,7 +76,6 @@ bool op_usage(run_t *run, const step_t *step, json_t **result)
     logctx_get_usage(ctx, NULL, &total);
     *result = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "utime", to_ms(total.cpu_user_ns), "stime",
                         to_ms(total.cpu_system_ns), "txn_count", (json_int_t)total.db_transactions, "txn_ms",
-                        to_ms(total.db_ns), "sched_ms", to_ms(total.db_wait_ns), "evt",
-                        (json_int_t)total.db_rows);
+                        to_ms(total.db_ns), "sched_ms", to_ms(total.db_wait_ns), "evt", (json_int_t)total.db_rows);
     return true;
 }

@@ -43,8 +43,7 @@ void run_close(run_t *run);
 bool run_body(run_t *run, const step_t *step, const char *key);
 
 /* Says what is wrong with the scenario at this step; always false. */
-bool run_invalid(run_t *run, const step_t *step, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+bool run_invalid(run_t *run, const step_t *step, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Fields of an op. False if it has none of that name and type. */
 bool run_string(run_t *run, const step_t *step, const char *key, const char **out);

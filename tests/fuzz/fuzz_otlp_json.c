@@ -35,8 +35,7 @@ static ProtobufCMessage *read_json(const ProtobufCMessageDescriptor *type, const
     struct logctx__budget budget;
     char why[512] = "";
     logctx__budget_init(&budget, (size_t)64 << 20);
-    ProtobufCMessage *message =
-        logctx__otlp_json_read(type, json, length, &budget.allocator, why, sizeof why);
+    ProtobufCMessage *message = logctx__otlp_json_read(type, json, length, &budget.allocator, why, sizeof why);
     require((message == NULL) == (why[0] != '\0'));
     return message;
 }

@@ -32,17 +32,17 @@ LOGCTX_API const char *logctx_version(void);
  * What a call that can fail returns: 0, or one of these negative numbers. No call touches errno.
  * X(name, value, sentence)
  */
-#define LOGCTX_STATUSES(X)                                                                                       \
-    X(OK, 0, "success")                                                                                          \
-    X(E_INVALID, -1, "an argument is NULL or outside its range")                                                 \
-    X(E_NO_MEMORY, -2, "no memory could be allocated")                                                           \
-    X(E_NEGATIVE, -3, "a duration is negative; durations are counted upwards only")                              \
-    X(E_LIMIT, -4, "a limit is reached; the item was dropped and counted")                                       \
-    X(E_FINISHED, -5, "the context is finished and its span is sealed")                                          \
-    X(E_TIMEOUT, -6, "the deadline passed before the work was done")                                             \
-    X(E_STATE, -7, "the call is not allowed now; its header comment says when it is")                            \
-    X(E_IO, -8, "reading or writing failed")                                                                     \
-    X(E_CONFIG, -9, "a setting is wrong; the log line before this says which")                                   \
+#define LOGCTX_STATUSES(X)                                                                                             \
+    X(OK, 0, "success")                                                                                                \
+    X(E_INVALID, -1, "an argument is NULL or outside its range")                                                       \
+    X(E_NO_MEMORY, -2, "no memory could be allocated")                                                                 \
+    X(E_NEGATIVE, -3, "a duration is negative; durations are counted upwards only")                                    \
+    X(E_LIMIT, -4, "a limit is reached; the item was dropped and counted")                                             \
+    X(E_FINISHED, -5, "the context is finished and its span is sealed")                                                \
+    X(E_TIMEOUT, -6, "the deadline passed before the work was done")                                                   \
+    X(E_STATE, -7, "the call is not allowed now; its header comment says when it is")                                  \
+    X(E_IO, -8, "reading or writing failed")                                                                           \
+    X(E_CONFIG, -9, "a setting is wrong; the log line before this says which")                                         \
     X(E_SHUTDOWN, -10, "the exporter is shut down")
 
 typedef enum logctx_status {
@@ -66,10 +66,10 @@ typedef struct logctx_site {
     const char *function;
 } logctx_site_t;
 
-#define LOGCTX_HERE                                                                                              \
-    (__extension__({                                                                                             \
-        static const logctx_site_t logctx_here_ = {__FILE__, __LINE__, __func__};                                \
-        &logctx_here_;                                                                                           \
+#define LOGCTX_HERE                                                                                                    \
+    (__extension__({                                                                                                   \
+        static const logctx_site_t logctx_here_ = {__FILE__, __LINE__, __func__};                                      \
+        &logctx_here_;                                                                                                 \
     }))
 
 #ifdef __cplusplus

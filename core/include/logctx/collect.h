@@ -17,10 +17,15 @@ extern "C" {
 #endif
 
 /* Upper bounds of the buckets, in seconds, upper inclusive; one more bucket is above the last. */
-#define LOGCTX_DURATION_BOUNDS                                                                                   \
-    {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
-#define LOGCTX_CPU_BOUNDS                                                                                        \
-    {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10}
+#define LOGCTX_DURATION_BOUNDS                                                                                         \
+    {                                                                                                                  \
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60        \
+    }
+#define LOGCTX_CPU_BOUNDS                                                                                              \
+    {                                                                                                                  \
+        0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,  \
+            1, 2.5, 10                                                                                                 \
+    }
 #define LOGCTX_BOUNDS 18
 LOGCTX_API extern const double logctx_duration_bounds[LOGCTX_BOUNDS];
 LOGCTX_API extern const double logctx_cpu_bounds[LOGCTX_BOUNDS];
@@ -38,7 +43,7 @@ typedef struct logctx_histogram {
     double sum;
     double min;
     double max;
-    uint64_t buckets[LOGCTX_BOUNDS + 1];           /* not cumulative */
+    uint64_t buckets[LOGCTX_BOUNDS + 1];            /* not cumulative */
     logctx_exemplar_t exemplars[LOGCTX_BOUNDS + 1]; /* the newest of each bucket */
 } logctx_histogram_t;
 
@@ -58,7 +63,7 @@ typedef struct logctx_series {
     uint64_t created;
     uint64_t ended;
     uint64_t in_flight;
-    double oldest_age_s; /* 0 if none is in flight */
+    double oldest_age_s;  /* 0 if none is in flight */
     logctx_usage_t usage; /* with what is running now on other threads, if the clock can tell */
     logctx_histogram_t cpu_usage;
     logctx_duration_t durations[LOGCTX_ERROR_TYPES_MAX];
@@ -81,13 +86,13 @@ typedef struct logctx_books {
     uint64_t ended;
     uint64_t created_sampled; /* of those created, the ones that the sampler chose for a span */
     uint64_t live_sampled;
-    uint64_t handed_over;       /* given to sinks */
-    uint64_t unsampled;         /* sampler said no, or the caller */
-    uint64_t no_sink;           /* nobody was there to take them */
+    uint64_t handed_over;        /* given to sinks */
+    uint64_t unsampled;          /* sampler said no, or the caller */
+    uint64_t no_sink;            /* nobody was there to take them */
     uint64_t dropped_live_limit; /* made beyond limits.live_contexts: metrics only */
-    uint64_t dropped_no_memory; /* no memory for the record */
-    uint64_t refused_no_memory; /* not created at all: work ran in the sentinel; not in `created` */
-    uint64_t error_spans;       /* zero-length spans of transition errors handed over, beside the contexts */
+    uint64_t dropped_no_memory;  /* no memory for the record */
+    uint64_t refused_no_memory;  /* not created at all: work ran in the sentinel; not in `created` */
+    uint64_t error_spans;        /* zero-length spans of transition errors handed over, beside the contexts */
 } logctx_books_t;
 
 LOGCTX_API void logctx_get_books(logctx_books_t *books);

@@ -33,11 +33,11 @@ typedef struct logctx logctx_t;
 typedef struct logctx_kind logctx_kind_t;
 
 /* Why a context exists. X(name, value, wire name) */
-#define LOGCTX_TYPES(X)                                                                                          \
-    X(REQUEST, 0, "request")                                                                                     \
-    X(BACKGROUND, 1, "background")                                                                               \
-    X(NESTED, 2, "nested")                                                                                       \
-    X(THREAD, 3, "thread")                                                                                       \
+#define LOGCTX_TYPES(X)                                                                                                \
+    X(REQUEST, 0, "request")                                                                                           \
+    X(BACKGROUND, 1, "background")                                                                                     \
+    X(NESTED, 2, "nested")                                                                                             \
+    X(THREAD, 3, "thread")                                                                                             \
     X(CALLBACK, 4, "callback")
 
 typedef enum logctx_type {
@@ -69,18 +69,21 @@ LOGCTX_API const char *logctx_kind_name(const logctx_kind_t *kind);
 
 /* What logctx_new() may be told; a zeroed struct with struct_size set is the default. */
 typedef struct logctx_opts {
-    size_t struct_size;           /* sizeof(logctx_opts_t): lets the struct grow without breaking callers */
-    const char *name;             /* this instance, such as "GET-4711"; copied, cut at 4096 bytes; NULL: kind and a number */
-    const char *server;           /* which server of the process; copied; NULL: the parent's, else the process's default */
-    logctx_t *parent;             /* usage and trace go up to it; referenced by the child; NULL: none */
-    logctx_type_t type;           /* request by default */
+    size_t struct_size; /* sizeof(logctx_opts_t): lets the struct grow without breaking callers */
+    const char *name;   /* this instance, such as "GET-4711"; copied, cut at 4096 bytes; NULL: kind and a number */
+    const char *server; /* which server of the process; copied; NULL: the parent's, else the process's default */
+    logctx_t *parent;   /* usage and trace go up to it; referenced by the child; NULL: none */
+    logctx_type_t type; /* request by default */
     logctx_span_kind_t span_kind; /* 0: from the type */
     const char *traceparent;      /* the caller's W3C header, or NULL; a bad one starts a new trace (trace.h) */
     const char *tracestate;       /* the caller's W3C header, all its lines joined by commas, or NULL */
     uint64_t start_unix_ns;       /* when the work began, if that was earlier; 0: now */
 } logctx_opts_t;
 
-#define LOGCTX_OPTS_INIT {sizeof(logctx_opts_t), NULL, NULL, NULL, LOGCTX_TYPE_REQUEST, LOGCTX_SPAN_DEFAULT, NULL, NULL, 0}
+#define LOGCTX_OPTS_INIT                                                                                               \
+    {                                                                                                                  \
+        sizeof(logctx_opts_t), NULL, NULL, NULL, LOGCTX_TYPE_REQUEST, LOGCTX_SPAN_DEFAULT, NULL, NULL, 0               \
+    }
 
 /*
  * A new context. It remembers what is current now (its `previous`) and this thread (its home); it does not become
@@ -219,11 +222,11 @@ LOGCTX_API void logctx_preserve_end(logctx_preserve_t *block);
 
 #define LOGCTX_CONCAT2(a, b) a##b
 #define LOGCTX_CONCAT(a, b) LOGCTX_CONCAT2(a, b)
-#define LOGCTX_SCOPE(ctx)                                                                                        \
-    __attribute__((cleanup(logctx_scope_end), unused)) logctx_scope_t LOGCTX_CONCAT(logctx_scope_, __LINE__) =   \
+#define LOGCTX_SCOPE(ctx)                                                                                              \
+    __attribute__((cleanup(logctx_scope_end), unused)) logctx_scope_t LOGCTX_CONCAT(logctx_scope_, __LINE__) =         \
         logctx_scope_begin((ctx), LOGCTX_HERE)
-#define LOGCTX_PRESERVE(ctx)                                                                                     \
-    __attribute__((cleanup(logctx_preserve_end), unused)) logctx_preserve_t LOGCTX_CONCAT(                      \
+#define LOGCTX_PRESERVE(ctx)                                                                                           \
+    __attribute__((cleanup(logctx_preserve_end), unused)) logctx_preserve_t LOGCTX_CONCAT(                             \
         logctx_preserve_, __LINE__) = logctx_preserve_enter_at((ctx), LOGCTX_HERE)
 
 #define logctx_new(kind, opts) logctx_new_at((kind), (opts), LOGCTX_HERE)

@@ -24,70 +24,66 @@ extern "C" {
  *             OURS: what the reference cannot see. Errors of this origin report; they change nothing
  *   sentence  %A is the name of the context concerned, %B of the one found, %M a message of the occurrence
  */
-#define LOGCTX_ERRORS(X)                                                                                         \
-    X(CONTEXT_LOST, "context_lost", TRANSITION, REFERENCE, WARN, "Expected logging context %A was lost",         \
-      "A block of work ended and the sentinel was current instead of its context: some callback cleared it.")    \
-    X(UNEXPECTED_CONTEXT, "unexpected_context", TRANSITION, REFERENCE, WARN,                                     \
-      "Expected logging context %A but found %B",                                                                \
-      "A block of work ended and another context was current: some callback left its own behind.")               \
-    X(PREVIOUS_CONTEXT_MISMATCH, "previous_context_mismatch", TRANSITION, REFERENCE, WARN,                       \
-      "Expected previous context %A, found %B",                                                                  \
-      "A context was entered where another one was current than when it was made.")                              \
-    X(RESTARTED_FINISHED, "restarted_finished", TRANSITION, REFERENCE, WARN,                                     \
-      "Re-starting finished log context %A",                                                                     \
-      "Code ran in a context whose work had already ended: a timer or callback outlived its request.")           \
-    X(RESTARTED_ACTIVE, "restarted_active", TRANSITION, REFERENCE, WARN,                                         \
-      "Re-starting already-active log context %A",                                                               \
-      "A context was made current while it was still running elsewhere.")                                        \
-    X(STARTED_ON_DIFFERENT_THREAD, "started_on_different_thread", TRANSITION, REFERENCE, WARN,                   \
-      "Started logcontext %A on different thread",                                                               \
-      "A context was made current on a thread that is not its home; use logctx_new_on_thread().")                \
-    X(STOPPED_ON_DIFFERENT_THREAD, "stopped_on_different_thread", TRANSITION, REFERENCE, WARN,                   \
-      "Stopped logcontext %A on different thread",                                                               \
-      "A context that is not this thread's was current here and left; its time is charged to nobody.")           \
-    X(STOP_WITHOUT_START, "stop_without_start", TRANSITION, REFERENCE, WARN,                                     \
-      "Called stop on logcontext %A without recording a start rusage",                                           \
-      "A context was left whose start another thread had wiped; the slice is charged to nobody.")                \
-    X(UTIME_BACKWARDS, "utime_backwards", TRANSITION, REFERENCE, ERROR, "utime went backwards! %M",              \
-      "The thread's user CPU clock was lower at the stop than at the start; the slice counts as 0.")             \
-    X(STIME_BACKWARDS, "stime_backwards", TRANSITION, REFERENCE, ERROR, "stime went backwards! %M",              \
-      "The thread's system CPU clock was lower at the stop than at the start; the slice counts as 0.")           \
-    X(BACKGROUND_MAINTAINED_VIOLATION, "background_maintained_violation", TRANSITION, REFERENCE, WARN,           \
-      "run_in_background(*): deferred already completed but the function did not maintain the calling "          \
-      "logcontext %A (found %B)",                                                                                \
-      "A function started in the background completed at once and left another context behind.")                 \
-    X(BGPROC_REENTERED, "bgproc_reentered", TRANSITION, REFERENCE, ERROR,                                        \
-      "Background process re-entered without a proc: %A",                                                        \
-      "The context of a background process that had ended was made current again.")                              \
-    X(BGPROC_EXITED, "bgproc_exited", TRANSITION, REFERENCE, ERROR,                                              \
-      "Background process exited without a proc: %A", "A background process ended twice.")                       \
-    X(NESTED_FROM_SENTINEL, "nested_from_sentinel", TRANSITION, REFERENCE, WARN,                                 \
-      "Starting nested logging context from sentinel context: metrics will be lost",                             \
-      "A nested context was made where no context was current, so its cost has no parent.")                      \
-    X(THREADPOOL_FROM_SENTINEL, "threadpool_from_sentinel", TRANSITION, REFERENCE, WARN,                         \
-      "Calling defer_to_threadpool from sentinel context: metrics will be lost",                                 \
-      "Work was handed to a thread where no context was current, so its cost has no parent.")                    \
-    X(BGPROC_EXCEPTION, "bgproc_exception", MISUSE, REFERENCE, ERROR,                                            \
-      "Background process '%M' threw an exception", "A background process ended with an error.")                 \
-    X(NEGATIVE_DURATION, "negative_duration", MISUSE, REFERENCE, ERROR, "%M",                                    \
-      "A database duration below zero was reported; it was not charged.")                                        \
-    X(ALREADY_CALLED, "already_called", MISUSE, REFERENCE, ERROR, "deferred already called",                     \
-      "A deferred was fired twice.")                                                                             \
-    X(LEAKED_TO_LOOP, "leaked_to_loop", TRANSITION, OURS, WARN,                                                  \
-      "Logging context %B leaked to the event loop",                                                             \
-      "A callback returned to the event loop with its context still current; the sentinel was put back.")        \
-    X(UNFINISHED_AT_EXIT, "unfinished_at_exit", TRANSITION, OURS, WARN,                                          \
-      "Logging context %A was still unfinished at exit",                                                         \
-      "A context was made and never finished: its work was forgotten, or the program ended too early.")          \
-    X(OUTLIVED_PARENT, "outlived_parent", TRANSITION, OURS, WARN,                                                \
-      "Logging context %A outlived its parent %B",                                                               \
-      "A child finished after its parent: work that goes on after its request needs a context of its own.")      \
-    X(THREAD_EXIT_WITH_CONTEXT, "thread_exit_with_context", TRANSITION, OURS, WARN,                              \
-      "A thread ended with logging context %B still current",                                                    \
-      "A thread ended without setting the sentinel; the running slice is charged to nobody.")                    \
-    X(UNHANDLED_FAILURE, "unhandled_failure", MISUSE, OURS, ERROR, "Unhandled failure in a deferred: %M",        \
-      "A deferred failed, and nothing was there to handle it.")                                                  \
-    X(INVALID_USE, "invalid_use", MISUSE, OURS, ERROR, "Wrong use of logctx: %M",                                \
+#define LOGCTX_ERRORS(X)                                                                                               \
+    X(CONTEXT_LOST, "context_lost", TRANSITION, REFERENCE, WARN, "Expected logging context %A was lost",               \
+      "A block of work ended and the sentinel was current instead of its context: some callback cleared it.")          \
+    X(UNEXPECTED_CONTEXT, "unexpected_context", TRANSITION, REFERENCE, WARN,                                           \
+      "Expected logging context %A but found %B",                                                                      \
+      "A block of work ended and another context was current: some callback left its own behind.")                     \
+    X(PREVIOUS_CONTEXT_MISMATCH, "previous_context_mismatch", TRANSITION, REFERENCE, WARN,                             \
+      "Expected previous context %A, found %B",                                                                        \
+      "A context was entered where another one was current than when it was made.")                                    \
+    X(RESTARTED_FINISHED, "restarted_finished", TRANSITION, REFERENCE, WARN, "Re-starting finished log context %A",    \
+      "Code ran in a context whose work had already ended: a timer or callback outlived its request.")                 \
+    X(RESTARTED_ACTIVE, "restarted_active", TRANSITION, REFERENCE, WARN, "Re-starting already-active log context %A",  \
+      "A context was made current while it was still running elsewhere.")                                              \
+    X(STARTED_ON_DIFFERENT_THREAD, "started_on_different_thread", TRANSITION, REFERENCE, WARN,                         \
+      "Started logcontext %A on different thread",                                                                     \
+      "A context was made current on a thread that is not its home; use logctx_new_on_thread().")                      \
+    X(STOPPED_ON_DIFFERENT_THREAD, "stopped_on_different_thread", TRANSITION, REFERENCE, WARN,                         \
+      "Stopped logcontext %A on different thread",                                                                     \
+      "A context that is not this thread's was current here and left; its time is charged to nobody.")                 \
+    X(STOP_WITHOUT_START, "stop_without_start", TRANSITION, REFERENCE, WARN,                                           \
+      "Called stop on logcontext %A without recording a start rusage",                                                 \
+      "A context was left whose start another thread had wiped; the slice is charged to nobody.")                      \
+    X(UTIME_BACKWARDS, "utime_backwards", TRANSITION, REFERENCE, ERROR, "utime went backwards! %M",                    \
+      "The thread's user CPU clock was lower at the stop than at the start; the slice counts as 0.")                   \
+    X(STIME_BACKWARDS, "stime_backwards", TRANSITION, REFERENCE, ERROR, "stime went backwards! %M",                    \
+      "The thread's system CPU clock was lower at the stop than at the start; the slice counts as 0.")                 \
+    X(BACKGROUND_MAINTAINED_VIOLATION, "background_maintained_violation", TRANSITION, REFERENCE, WARN,                 \
+      "run_in_background(*): deferred already completed but the function did not maintain the calling "                \
+      "logcontext %A (found %B)",                                                                                      \
+      "A function started in the background completed at once and left another context behind.")                       \
+    X(BGPROC_REENTERED, "bgproc_reentered", TRANSITION, REFERENCE, ERROR,                                              \
+      "Background process re-entered without a proc: %A",                                                              \
+      "The context of a background process that had ended was made current again.")                                    \
+    X(BGPROC_EXITED, "bgproc_exited", TRANSITION, REFERENCE, ERROR, "Background process exited without a proc: %A",    \
+      "A background process ended twice.")                                                                             \
+    X(NESTED_FROM_SENTINEL, "nested_from_sentinel", TRANSITION, REFERENCE, WARN,                                       \
+      "Starting nested logging context from sentinel context: metrics will be lost",                                   \
+      "A nested context was made where no context was current, so its cost has no parent.")                            \
+    X(THREADPOOL_FROM_SENTINEL, "threadpool_from_sentinel", TRANSITION, REFERENCE, WARN,                               \
+      "Calling defer_to_threadpool from sentinel context: metrics will be lost",                                       \
+      "Work was handed to a thread where no context was current, so its cost has no parent.")                          \
+    X(BGPROC_EXCEPTION, "bgproc_exception", MISUSE, REFERENCE, ERROR, "Background process '%M' threw an exception",    \
+      "A background process ended with an error.")                                                                     \
+    X(NEGATIVE_DURATION, "negative_duration", MISUSE, REFERENCE, ERROR, "%M",                                          \
+      "A database duration below zero was reported; it was not charged.")                                              \
+    X(ALREADY_CALLED, "already_called", MISUSE, REFERENCE, ERROR, "deferred already called",                           \
+      "A deferred was fired twice.")                                                                                   \
+    X(LEAKED_TO_LOOP, "leaked_to_loop", TRANSITION, OURS, WARN, "Logging context %B leaked to the event loop",         \
+      "A callback returned to the event loop with its context still current; the sentinel was put back.")              \
+    X(UNFINISHED_AT_EXIT, "unfinished_at_exit", TRANSITION, OURS, WARN,                                                \
+      "Logging context %A was still unfinished at exit",                                                               \
+      "A context was made and never finished: its work was forgotten, or the program ended too early.")                \
+    X(OUTLIVED_PARENT, "outlived_parent", TRANSITION, OURS, WARN, "Logging context %A outlived its parent %B",         \
+      "A child finished after its parent: work that goes on after its request needs a context of its own.")            \
+    X(THREAD_EXIT_WITH_CONTEXT, "thread_exit_with_context", TRANSITION, OURS, WARN,                                    \
+      "A thread ended with logging context %B still current",                                                          \
+      "A thread ended without setting the sentinel; the running slice is charged to nobody.")                          \
+    X(UNHANDLED_FAILURE, "unhandled_failure", MISUSE, OURS, ERROR, "Unhandled failure in a deferred: %M",              \
+      "A deferred failed, and nothing was there to handle it.")                                                        \
+    X(INVALID_USE, "invalid_use", MISUSE, OURS, ERROR, "Wrong use of logctx: %M",                                      \
       "A call got a NULL context, was made twice, or where its header says that it must not.")
 
 typedef enum logctx_error_kind {

@@ -35,7 +35,10 @@ typedef struct logctx_log_line {
     char trace_flags[3];
 } logctx_log_line_t;
 
-#define LOGCTX_LOG_LINE_INIT {sizeof(logctx_log_line_t), LOGCTX_INFO, 0, "", NULL, NULL, "", "", ""}
+#define LOGCTX_LOG_LINE_INIT                                                                                           \
+    {                                                                                                                  \
+        sizeof(logctx_log_line_t), LOGCTX_INFO, 0, "", NULL, NULL, "", "", ""                                          \
+    }
 
 /*
  * Tag a line with the current context: request, server, trace and span id. In the sentinel the request is "sentinel"

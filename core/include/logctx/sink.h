@@ -51,11 +51,7 @@ LOGCTX_API void logctx_record_unref(logctx_record_t *record);
 LOGCTX_API const logctx_span_t *logctx_record_span(const logctx_record_t *record);
 
 /* What logctx_record_next() walks: the numbers are the fields of opentelemetry.proto.trace.v1.Span. */
-typedef enum logctx_part {
-    LOGCTX_PART_ATTRIBUTE = 9,
-    LOGCTX_PART_EVENT = 11,
-    LOGCTX_PART_LINK = 13
-} logctx_part_t;
+typedef enum logctx_part { LOGCTX_PART_ATTRIBUTE = 9, LOGCTX_PART_EVENT = 11, LOGCTX_PART_LINK = 13 } logctx_part_t;
 
 /*
  * The next attribute, event or link of a record, in order: `*bytes` and `*length` get the encoded KeyValue, Span.Event or

@@ -73,10 +73,8 @@ const ProtobufCMessageDescriptor *const sample_types[] = {
 };
 
 const ProtobufCEnumDescriptor *const sample_enums[] = {
-    TRACE(span__span_kind),    TRACE(status__status_code),
-    TRACE(span_flags),         METRICS(aggregation_temporality),
-    METRICS(data_point_flags), LOGS(severity_number),
-    LOGS(log_record_flags),    NULL,
+    TRACE(span__span_kind),    TRACE(status__status_code), TRACE(span_flags),      METRICS(aggregation_temporality),
+    METRICS(data_point_flags), LOGS(severity_number),      LOGS(log_record_flags), NULL,
 };
 
 enum { LEVELS = 3 };

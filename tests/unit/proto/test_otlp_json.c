@@ -32,8 +32,7 @@ typedef Opentelemetry__Proto__Trace__V1__Span Span;
 #define NUMBER_POINT (&opentelemetry__proto__metrics__v1__number_data_point__descriptor)
 #define EXPONENTIAL_POINT (&opentelemetry__proto__metrics__v1__exponential_histogram_data_point__descriptor)
 #define TRACE_REQUEST (&opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor)
-#define METRICS_REQUEST \
-    (&opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor)
+#define METRICS_REQUEST (&opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor)
 
 enum { LIMIT = 1 << 20 };
 
@@ -118,38 +117,35 @@ static void test_keys_are_lower_camel_case(void **state)
 static void test_a_span_as_one_line(void **state)
 {
     (void)state;
-    assert_same(
-        TRACE_REQUEST,
-        "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":"
-        "{\"stringValue\":\"demo\"}}]},\"scopeSpans\":[{\"scope\":{\"name\":\"logctx\",\"version\":\"1\"},"
-        "\"spans\":[{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"spanId\":\"eee19b7ec3c1b174\","
-        "\"traceState\":\"a=1\",\"parentSpanId\":\"eee19b7ec3c1b173\",\"name\":\"GET /\",\"kind\":2,"
-        "\"startTimeUnixNano\":\"1544712660000000000\",\"endTimeUnixNano\":\"1544712661000000000\","
-        "\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":\"-5\"}},{\"key\":\"f\",\"value\":"
-        "{\"boolValue\":false}}],\"droppedAttributesCount\":1,\"events\":[{\"timeUnixNano\":\"1\","
-        "\"name\":\"e\"}],\"links\":[{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"spanId\":"
-        "\"eee19b7ec3c1b174\",\"flags\":768}],\"status\":{\"message\":\"no\",\"code\":2},\"flags\":257}]}],"
-        "\"schemaUrl\":\"s\"}]}");
+    assert_same(TRACE_REQUEST,
+                "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":"
+                "{\"stringValue\":\"demo\"}}]},\"scopeSpans\":[{\"scope\":{\"name\":\"logctx\",\"version\":\"1\"},"
+                "\"spans\":[{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"spanId\":\"eee19b7ec3c1b174\","
+                "\"traceState\":\"a=1\",\"parentSpanId\":\"eee19b7ec3c1b173\",\"name\":\"GET /\",\"kind\":2,"
+                "\"startTimeUnixNano\":\"1544712660000000000\",\"endTimeUnixNano\":\"1544712661000000000\","
+                "\"attributes\":[{\"key\":\"n\",\"value\":{\"intValue\":\"-5\"}},{\"key\":\"f\",\"value\":"
+                "{\"boolValue\":false}}],\"droppedAttributesCount\":1,\"events\":[{\"timeUnixNano\":\"1\","
+                "\"name\":\"e\"}],\"links\":[{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"spanId\":"
+                "\"eee19b7ec3c1b174\",\"flags\":768}],\"status\":{\"message\":\"no\",\"code\":2},\"flags\":257}]}],"
+                "\"schemaUrl\":\"s\"}]}");
 }
 
 static void test_metrics_as_one_line(void **state)
 {
     (void)state;
-    assert_same(
-        METRICS_REQUEST,
-        "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"h\",\"unit\":\"s\","
-        "\"histogram\":{\"dataPoints\":[{\"startTimeUnixNano\":\"1\",\"timeUnixNano\":\"2\",\"count\":\"2\","
-        "\"sum\":0,\"bucketCounts\":[\"1\",\"1\"],\"explicitBounds\":[0.005],\"exemplars\":[{"
-        "\"timeUnixNano\":"
-        "\"2\",\"asDouble\":0.1,\"spanId\":\"eee19b7ec3c1b174\",\"traceId\":"
-        "\"5b8efff798038103d269b633813fc60c\"}],\"min\":0.1,\"max\":0.3}],\"aggregationTemporality\":2}},"
-        "{\"name\":\"c\",\"sum\":{\"dataPoints\":[{\"timeUnixNano\":\"2\",\"asInt\":\"0\"}],"
-        "\"aggregationTemporality\":2,\"isMonotonic\":true},\"metadata\":[{\"key\":\"k\",\"value\":{}}]}]}]}]"
-        "}");
-    assert_same(
-        EXPONENTIAL_POINT,
-        "{\"count\":\"3\",\"scale\":-2,\"zeroCount\":\"1\",\"positive\":{\"offset\":-1,\"bucketCounts\":"
-        "[\"2\",\"0\"]},\"flags\":1,\"zeroThreshold\":1e-10}");
+    assert_same(METRICS_REQUEST,
+                "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"h\",\"unit\":\"s\","
+                "\"histogram\":{\"dataPoints\":[{\"startTimeUnixNano\":\"1\",\"timeUnixNano\":\"2\",\"count\":\"2\","
+                "\"sum\":0,\"bucketCounts\":[\"1\",\"1\"],\"explicitBounds\":[0.005],\"exemplars\":[{"
+                "\"timeUnixNano\":"
+                "\"2\",\"asDouble\":0.1,\"spanId\":\"eee19b7ec3c1b174\",\"traceId\":"
+                "\"5b8efff798038103d269b633813fc60c\"}],\"min\":0.1,\"max\":0.3}],\"aggregationTemporality\":2}},"
+                "{\"name\":\"c\",\"sum\":{\"dataPoints\":[{\"timeUnixNano\":\"2\",\"asInt\":\"0\"}],"
+                "\"aggregationTemporality\":2,\"isMonotonic\":true},\"metadata\":[{\"key\":\"k\",\"value\":{}}]}]}]}]"
+                "}");
+    assert_same(EXPONENTIAL_POINT,
+                "{\"count\":\"3\",\"scale\":-2,\"zeroCount\":\"1\",\"positive\":{\"offset\":-1,\"bucketCounts\":"
+                "[\"2\",\"0\"]},\"flags\":1,\"zeroThreshold\":1e-10}");
     assert_same(&opentelemetry__proto__collector__trace__v1__export_trace_service_response__descriptor,
                 "{\"partialSuccess\":{\"rejectedSpans\":\"1\",\"errorMessage\":\"why\"}}");
 }
@@ -157,12 +153,11 @@ static void test_metrics_as_one_line(void **state)
 static void test_a_log_record_as_one_line(void **state)
 {
     (void)state;
-    assert_same(
-        &opentelemetry__proto__logs__v1__log_record__descriptor,
-        "{\"timeUnixNano\":\"1\",\"severityNumber\":9,\"severityText\":\"Info\",\"body\":{\"kvlistValue\":"
-        "{\"values\":[{\"key\":\"a\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"\"},{}]}}}]}},"
-        "\"flags\":1,\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"spanId\":\"eee19b7ec3c1b174\","
-        "\"observedTimeUnixNano\":\"2\",\"eventName\":\"e\"}");
+    assert_same(&opentelemetry__proto__logs__v1__log_record__descriptor,
+                "{\"timeUnixNano\":\"1\",\"severityNumber\":9,\"severityText\":\"Info\",\"body\":{\"kvlistValue\":"
+                "{\"values\":[{\"key\":\"a\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"\"},{}]}}}]}},"
+                "\"flags\":1,\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"spanId\":\"eee19b7ec3c1b174\","
+                "\"observedTimeUnixNano\":\"2\",\"eventName\":\"e\"}");
 }
 
 // The pattern of every message: pack, print, read, pack.
@@ -290,13 +285,11 @@ static void test_numbers_are_read_in_each_form(void **state)
     static const char *const maximum = "{\"timeUnixNano\":\"18446744073709551615\"}";
     assert_reads_as(NUMBER_POINT, "{\"timeUnixNano\":18446744073709551615}", maximum);
     assert_reads_as(NUMBER_POINT, "{\"timeUnixNano\":\"18446744073709551615\"}", maximum);
-    assert_reads_as(NUMBER_POINT,
-                    "{\"timeUnixNano\": 9223372036854775808 , \"z\": [\"\\\"12345678901234567890\"]}",
+    assert_reads_as(NUMBER_POINT, "{\"timeUnixNano\": 9223372036854775808 , \"z\": [\"\\\"12345678901234567890\"]}",
                     "{\"timeUnixNano\":\"9223372036854775808\"}");
     assert_reads_as(NUMBER_POINT, "{\"timeUnixNano\":1.5e9}", "{\"timeUnixNano\":\"1500000000\"}");
     assert_reads_as(NUMBER_POINT, "{\"asInt\":-9223372036854775808}", "{\"asInt\":\"-9223372036854775808\"}");
-    assert_reads_as(NUMBER_POINT, "{\"asInt\":\"-9223372036854775808\"}",
-                    "{\"asInt\":\"-9223372036854775808\"}");
+    assert_reads_as(NUMBER_POINT, "{\"asInt\":\"-9223372036854775808\"}", "{\"asInt\":\"-9223372036854775808\"}");
     assert_reads_as(NUMBER_POINT, "{\"asInt\":\"-0\"}", "{\"asInt\":\"0\"}");
     assert_reads_as(NUMBER_POINT, "{\"flags\":4294967295}", "{\"flags\":4294967295}");
     assert_reads_as(NUMBER_POINT, "{\"flags\":\"1\"}", "{\"flags\":1}");
@@ -310,9 +303,8 @@ static void test_numbers_are_read_in_each_form(void **state)
 static void test_ids_are_hex_and_other_bytes_base64(void **state)
 {
     (void)state;
-    assert_reads_as(
-        SPAN, "{\"traceId\":\"5B8EFFF798038103D269B633813FC60C\",\"parentSpanId\":\"EEE19b7ec3c1b173\"}",
-        "{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"parentSpanId\":\"eee19b7ec3c1b173\"}");
+    assert_reads_as(SPAN, "{\"traceId\":\"5B8EFFF798038103D269B633813FC60C\",\"parentSpanId\":\"EEE19b7ec3c1b173\"}",
+                    "{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"parentSpanId\":\"eee19b7ec3c1b173\"}");
     assert_reads_as(SPAN, "{\"parentSpanId\":\"\"}", "{}");
     assert_same(ANY_VALUE, "{\"bytesValue\":\"\"}");
     assert_same(ANY_VALUE, "{\"bytesValue\":\"Zg==\"}");
@@ -333,11 +325,9 @@ static void test_ids_are_hex_and_other_bytes_base64(void **state)
 static void test_what_is_unknown_or_null_is_skipped(void **state)
 {
     (void)state;
-    assert_reads_as(
-        SPAN, "{\"name\":\"n\",\"trace_state\":\"old\",\"new\":{\"deep\":[1,{\"er\":null}]},\"kind\":null}",
-        "{\"name\":\"n\"}");
-    assert_reads_as(SPAN, "{\"attributes\":null,\"events\":[],\"status\":{},\"name\":\"\"}",
-                    "{\"status\":{}}");
+    assert_reads_as(SPAN, "{\"name\":\"n\",\"trace_state\":\"old\",\"new\":{\"deep\":[1,{\"er\":null}]},\"kind\":null}",
+                    "{\"name\":\"n\"}");
+    assert_reads_as(SPAN, "{\"attributes\":null,\"events\":[],\"status\":{},\"name\":\"\"}", "{\"status\":{}}");
     assert_reads_as(ANY_VALUE, "{\"stringValue\":null,\"intValue\":\"1\"}", "{\"intValue\":\"1\"}");
     assert_reads_as(ANY_VALUE, "{\"stringValueStrindex\":3}", "{}");
     assert_reads_as(ANY_VALUE, "{\"stringValue\":\"a\\u0000b\\ud83d\\ude00\"}",
@@ -348,10 +338,9 @@ static void test_what_is_unknown_or_null_is_skipped(void **state)
 static void test_wrong_types_are_named_with_their_place(void **state)
 {
     (void)state;
-    assert_refused(
-        TRACE_REQUEST,
-        "{\"resourceSpans\":[{\"scopeSpans\":[{},{\"spans\":[{\"kind\":\"SPAN_KIND_SERVER\"}]}]}]}",
-        "at resourceSpans[0].scopeSpans[1].spans[0].kind: expected an integer, as OTLP/JSON has no names");
+    assert_refused(TRACE_REQUEST,
+                   "{\"resourceSpans\":[{\"scopeSpans\":[{},{\"spans\":[{\"kind\":\"SPAN_KIND_SERVER\"}]}]}]}",
+                   "at resourceSpans[0].scopeSpans[1].spans[0].kind: expected an integer, as OTLP/JSON has no names");
     assert_refused(SPAN, "{\"name\":5}", "at name: expected a string, found an integer.");
     assert_refused(SPAN, "{\"attributes\":{}}", "at attributes: expected an array, found an object.");
     assert_refused(SPAN, "{\"attributes\":[null]}", "at attributes[0]: expected an object, found null.");
@@ -367,14 +356,10 @@ static void test_wrong_types_are_named_with_their_place(void **state)
 static void test_numbers_outside_their_range_are_refused(void **state)
 {
     (void)state;
-    assert_refused(NUMBER_POINT, "{\"timeUnixNano\":18446744073709551616}",
-                   "at timeUnixNano: expected an integer");
-    assert_refused(NUMBER_POINT, "{\"timeUnixNano\":-1}",
-                   "at timeUnixNano: the integer is outside the range");
-    assert_refused(NUMBER_POINT, "{\"asInt\":9223372036854775808}",
-                   "at asInt: the integer is outside the range");
-    assert_refused(NUMBER_POINT, "{\"asInt\":\"-9223372036854775809\"}",
-                   "at asInt: the integer is outside the range");
+    assert_refused(NUMBER_POINT, "{\"timeUnixNano\":18446744073709551616}", "at timeUnixNano: expected an integer");
+    assert_refused(NUMBER_POINT, "{\"timeUnixNano\":-1}", "at timeUnixNano: the integer is outside the range");
+    assert_refused(NUMBER_POINT, "{\"asInt\":9223372036854775808}", "at asInt: the integer is outside the range");
+    assert_refused(NUMBER_POINT, "{\"asInt\":\"-9223372036854775809\"}", "at asInt: the integer is outside the range");
     assert_refused(NUMBER_POINT, "{\"asInt\":1.5}", "at asInt: expected an integer");
     assert_refused(NUMBER_POINT, "{\"asInt\":1e300}", "at asInt: expected an integer");
     assert_refused(NUMBER_POINT, "{\"asInt\":\"\"}", "at asInt: expected an integer");
@@ -383,8 +368,7 @@ static void test_numbers_outside_their_range_are_refused(void **state)
     assert_refused(NUMBER_POINT, "{\"asInt\":\"+1\"}", "at asInt: expected an integer");
     assert_refused(NUMBER_POINT, "{\"flags\":4294967296}", "at flags: the integer is outside the range");
     assert_refused(SPAN, "{\"kind\":2147483648}", "at kind: the integer is outside the range");
-    assert_refused(NUMBER_POINT, "{\"asDouble\":1e999}",
-                   "not JSON that can be read: real number overflow (line 1");
+    assert_refused(NUMBER_POINT, "{\"asDouble\":1e999}", "not JSON that can be read: real number overflow (line 1");
     assert_refused(NUMBER_POINT, "{\"asDouble\":\"1e999\"}", "at asDouble: expected a number");
     assert_refused(NUMBER_POINT, "{\"asDouble\":\"nan\"}", "at asDouble: expected a number");
     assert_refused(NUMBER_POINT, "{\"asDouble\":\"1 \"}", "at asDouble: expected a number");
@@ -482,17 +466,15 @@ static void test_many_and_large_values_are_refused(void **state)
     free(json);
     char why[512] = "";
     // The length is looked at before the bytes are.
-    assert_null(
-        logctx__otlp_json_read(ANY_VALUE, "{}", (size_t)LOGCTX__JSON_MAX_BYTES + 1, NULL, why, sizeof why));
+    assert_null(logctx__otlp_json_read(ANY_VALUE, "{}", (size_t)LOGCTX__JSON_MAX_BYTES + 1, NULL, why, sizeof why));
     assert_non_null(strstr(why, "larger than 67108864 bytes"));
 }
 
 static void test_memory_is_bounded_at_every_allocation(void **state)
 {
     (void)state;
-    static const char json[] =
-        "{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"name\":\"n\",\"events\":[{\"name\":"
-        "\"e\",\"attributes\":[{\"key\":\"k\",\"value\":{\"bytesValue\":\"Zg==\"}}]}]}";
+    static const char json[] = "{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"name\":\"n\",\"events\":[{\"name\":"
+                               "\"e\",\"attributes\":[{\"key\":\"k\",\"value\":{\"bytesValue\":\"Zg==\"}}]}]}";
     bool succeeded = false;
     for (size_t room = 0; !succeeded; room += 8) {
         struct logctx__budget budget;

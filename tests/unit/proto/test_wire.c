@@ -167,8 +167,7 @@ static void test_profile_indexes_count_as_absent_and_survive(void **state)
     static const char bytes[] = "\x0A\x01k\x12\x05\x0A\x01v\x40\x07\x18\x05";
     KeyValue *attribute = (KeyValue *)decode(KEY_VALUE, bytes, sizeof bytes - 1);
     assert_string_equal(attribute->key, "k");
-    assert_int_equal(attribute->value->value_case,
-                     OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE);
+    assert_int_equal(attribute->value->value_case, OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE);
     assert_string_equal(attribute->value->string_value, "v");
     check_packs(&attribute->base, bytes, sizeof bytes - 1);
     release(&attribute->base);
@@ -180,8 +179,8 @@ static void test_responses_of_a_collector_are_read(void **state)
     static const char partial[] = "\x0A\x07\x08\x03\x12\x03why";
     Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceResponse *response =
         (Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceResponse *)decode(
-            &opentelemetry__proto__collector__metrics__v1__export_metrics_service_response__descriptor,
-            partial, sizeof partial - 1);
+            &opentelemetry__proto__collector__metrics__v1__export_metrics_service_response__descriptor, partial,
+            sizeof partial - 1);
     assert_int_equal(response->partial_success->rejected_data_points, 3);
     assert_string_equal(response->partial_success->error_message, "why");
     release(&response->base);
@@ -295,8 +294,7 @@ static void test_memory_is_bounded_at_every_allocation(void **state)
     bool succeeded = false;
     for (size_t room = 0; !succeeded; room += 8) {
         logctx__budget_init(&budget, room);
-        ProtobufCMessage *message =
-            logctx__otlp_decode(KEY_VALUE, bytes, length, &budget.allocator, why, sizeof why);
+        ProtobufCMessage *message = logctx__otlp_decode(KEY_VALUE, bytes, length, &budget.allocator, why, sizeof why);
         succeeded = message != NULL;
         assert_true(succeeded != budget.exceeded);
         protobuf_c_message_free_unpacked(message, &budget.allocator);
@@ -306,8 +304,8 @@ static void test_memory_is_bounded_at_every_allocation(void **state)
     for (size_t i = 0; i < sizeof many; i += 2)
         many[i] = 0x0A;
     logctx__budget_init(&budget, 100000);
-    assert_null(logctx__otlp_decode(&opentelemetry__proto__common__v1__key_value_list__descriptor, many,
-                                    sizeof many, &budget.allocator, why, sizeof why));
+    assert_null(logctx__otlp_decode(&opentelemetry__proto__common__v1__key_value_list__descriptor, many, sizeof many,
+                                    &budget.allocator, why, sizeof why));
     assert_true(budget.exceeded);
     assert_non_null(strstr(why, "smaller parts"));
 }
