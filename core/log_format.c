@@ -34,7 +34,7 @@ static output_t output_to(char *buffer, size_t size)
 
 static void put(output_t *out, const char *piece, size_t length)
 {
-    if (out->stored == out->length && length <= out->room - out->stored) {
+    if (out->room > 0 && out->stored == out->length && length <= out->room - out->stored) {
         memcpy(out->buffer + out->stored, piece, length);
         out->stored += length;
     }
