@@ -170,15 +170,15 @@ start_dashboard() {
 }
 
 start_demo() {
-    local name quiet=()
-    [ "$seconds" -le 60 ] || quiet=(--quiet) # a line for each request would fill a disk
+    local name log=$state/demo.log
+    [ "$seconds" -le 60 ] || log=/dev/null # a line for each request would fill a disk
     for name in $(compgen -e OTEL_ || true); do # what the caller exports with is not for this demo
         unset "$name"
     done
     OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$dashboard_port OTEL_BSP_SCHEDULE_DELAY=500 \
         OTEL_METRIC_EXPORT_INTERVAL=2000 setsid "$build/deploy/demo/logctx-demo" --port 0 \
-        --port-file "$state/demo.port" --stats-file "$state/demo.json" ${quiet[@]+"${quiet[@]}"} \
-        >"$state/demo.log" 2>&1 </dev/null &
+        --port-file "$state/demo.port" --stats-file "$state/demo.json" \
+        >"$log" 2>&1 </dev/null &
     demo_pid=$!
     echo "$demo_pid" >"$state/demo.pid"
     demo_port=$(wait_for_port "$state/demo.port" "$demo_pid" logctx-demo "$state/demo.log") ||

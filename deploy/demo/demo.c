@@ -1,0 +1,608 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * logctx-demo: a small server that shows where logging contexts begin, rest, go on and end. libuv calls us in the
+ * sentinel, and we return to it in the sentinel. Everything belongs to the loop's thread, except for make_report(),
+ * which runs on a worker thread, and collect(), which the exporter's thread calls.
+ */
+#include <http_parser.h>
+#include <inttypes.h>
+#include <logctx/logctx.h>
+#include <logctx/otlp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+enum { HEAD_MAX = 8192, BODY_MAX = 1024, ANSWER_MAX = 4096, CONNECTIONS_MAX = 256, PATIENCE_MS = 10000 };
+enum { TRACEPARENT, TRACESTATE, USER_AGENT, OTHER, URL, TEXTS };
+static const char *const header_names[] = {"traceparent", "tracestate", "user-agent"};
+
+enum { ADDRESS, PORT, PORT_FILE, STATS_FILE, DATABASE, CLOCK, OPTIONS };
+static const char *const keys[] = {"--address", "--port", "--port-file", "--stats-file", "--database", "--clock"};
+static const char *options[OPTIONS] = {"127.0.0.1", "8080", "/dev/null", "/dev/null", ":memory:", "cpu"};
+
+typedef struct connection connection_t;
+
+// What the server can do: the name of a kind, of which "{id}" stands for any text that is not empty; and a handler,
+// which runs in the request's context and returns the answer's status, or 0: the answer comes later.
+typedef struct route {
+    const char *name;
+    int (*handle)(connection_t *c);
+} route_t;
+
+// A connection and the request that it carries, one at a time.
+struct connection {
+    uv_tcp_t tcp; // first, so that its handle is the connection
+    bool open;
+    uint64_t deadline; // loop time at which it is given up; 0: never
+    size_t filled;     // of the input
+    char input[2 * HEAD_MAX], output[ANSWER_MAX + 512];
+
+    logctx_t *ctx;        // from the complete request to its answer; zero before that, as is all from here on
+    const route_t *route; // NULL: there is none
+    logctx_kind_t *kind;
+    const char *method, *path, *query;
+    uint64_t began;               // uv_hrtime()
+    int status, text, keep_alive; // text: which one the parser is in
+    http_parser parser;
+    char texts[TEXTS][HEAD_MAX], body[BODY_MAX + 1], answer[ANSWER_MAX];
+    size_t body_length;
+    uv_work_t work;
+    connection_t *next; // that leaks, too
+};
+
+static connection_t connections[CONNECTIONS_MAX];
+static uv_loop_t *loop;
+static uv_tcp_t listener;
+static uv_timer_t every_second;
+static uv_idle_t each_turn;
+static uv_signal_t signals[2];
+static sqlite3 *database;
+
+// The demo's own account, to hold beside the library's.
+static struct account {
+    uint64_t connections, requests_total, worker_jobs, background_runs, startups, shutdowns, transactions, rows;
+    uint64_t bugs_lost, bugs_leaked, bugs_restarted;
+} account;
+
+static void answer(connection_t *c, int status);
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
+
+// Work that is nobody's request has a root context of its own.
+static logctx_t *new_background(const char *kind)
+{
+    logctx_opts_t opts = {.struct_size = sizeof opts, .type = LOGCTX_TYPE_BACKGROUND};
+    return logctx_new(logctx_kind(kind), &opts);
+}
+
+// ---- The database. SQLite works on the thread that calls it, so what it costs is charged to the current context. ----
+
+static int on_row(void *user, int count, char **values, char **names)
+{
+    char *text = ((connection_t *)user)->answer;
+    snprintf(text + strlen(text), ANSWER_MAX - strlen(text), "%s\n", values[0]);
+    logctx_db_fetched(1);
+    account.rows++;
+    return 0;
+}
+
+// One transaction. What it selects goes to the answer, a line for each row. Returns the answer's status: `good` or 500.
+static int transact(connection_t *c, int good, char *sql)
+{
+    logctx_db_t cost;
+    logctx_db_begin(&cost);
+    int status = sql && !sqlite3_exec(database, sql, on_row, c, NULL) ? good : 500;
+    if (status == 500)
+        logctx_log(LOGCTX_ERROR_SEVERITY, "The database refused a transaction: %s", sqlite3_errmsg(database));
+    if (!sqlite3_get_autocommit(database))
+        sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
+    logctx_db_end(&cost);
+    account.transactions++;
+    sqlite3_free(sql);
+    return status;
+}
+
+static int get_room(connection_t *c)
+{
+    static const char sql[] = "BEGIN; SELECT name FROM rooms WHERE id = %s;"
+                              "SELECT text FROM messages WHERE room = %s ORDER BY id DESC LIMIT 20; COMMIT";
+    const char *id = c->path + strlen("/rooms/");
+    if (strlen(id) - 1 > 17 || id[strspn(id, "0123456789")])
+        return 400;
+    int status = transact(c, 200, sqlite3_mprintf(sql, id, id));
+    return status == 200 && !c->answer[0] ? 404 : status;
+}
+
+static int post_room(connection_t *c)
+{
+    static const char sql[] = "BEGIN; INSERT INTO rooms (name) VALUES (%Q) RETURNING '/rooms/' || id;"
+                              "INSERT INTO messages (room, text) VALUES (last_insert_rowid(), 'Opened'); COMMIT";
+    bool good = c->body_length > 0 && c->body_length <= 64 && strlen(c->body) == c->body_length;
+    return good ? transact(c, 201, sqlite3_mprintf(sql, c->body)) : 400;
+}
+
+// ---- Work on another thread. A context belongs to one thread; the worker gets a child: same name, kind, trace. ----
+
+static void make_report(uv_work_t *work)
+{
+    connection_t *c = work->data; // its context is alive: it ends on the loop's thread, in on_report()
+    LOGCTX_SCOPE(logctx_new_on_thread(c->ctx));
+    uint64_t hash = 1;
+    for (uint64_t i = 0; i < 30000000; i++)
+        hash = (hash ^ i) * 1099511628211u;
+    snprintf(c->answer, sizeof c->answer, "The number of the day is %" PRIu64 ".\n", hash);
+}
+
+static void on_report(uv_work_t *work, int status)
+{
+    connection_t *c = work->data;
+    logctx_set_current(c->ctx); // who completes the work puts its context back before its code goes on
+    answer(c, 200);
+}
+
+static int get_report(connection_t *c)
+{
+    account.worker_jobs++;
+    c->work.data = c;
+    uv_queue_work(loop, &c->work, make_report, on_report);
+    return 0;
+}
+
+// ---- Three mistakes. Each is the one line that is marked; the library tells its place, its context and its kind. ----
+
+// A callback puts the sentinel back as if the loop had called it. It was called in the request's context though, which
+// then ends where it is not current any more: context_lost.
+static int bug_lost(connection_t *c)
+{
+    account.bugs_lost++;
+    logctx_set_current(logctx_sentinel()); // BUG: lost
+    return 200;
+}
+
+// A callback of the loop puts its context back, and returns with the work not done and the sentinel not set; what runs
+// next would be charged to this request: leaked_to_loop. The idle phase comes just before the poll, and one leak a turn
+// is all that it makes, so that each is found before another callback covers it.
+static connection_t *leaking;
+
+static void on_next_turn(uv_idle_t *idle)
+{
+    connection_t *c = leaking;
+    logctx_set_current(c->ctx); // BUG: leaked
+    if (!c->status) {
+        c->status = 200; // it goes on in the next turn
+        account.bugs_leaked++;
+        return;
+    }
+    leaking = c->next;
+    if (!leaking)
+        uv_idle_stop(idle);
+    answer(c, 200); // ends the context, so nothing leaks this time
+}
+
+static int bug_leaked(connection_t *c)
+{
+    c->next = leaking;
+    leaking = c;
+    uv_idle_start(&each_turn, on_next_turn);
+    return 0;
+}
+
+// Work that is left for after the answer goes on in the request's context, which has ended by then:
+// restarted_finished. It should have one of its own, as the background job has.
+static void on_audit(uv_timer_t *timer)
+{
+    account.bugs_restarted++;
+    logctx_set_current(timer->data); // BUG: restarted
+    logctx_log(LOGCTX_DEBUG, "audited");
+    logctx_set_current(logctx_sentinel());
+    logctx_unref(timer->data);
+    uv_close((uv_handle_t *)timer, (uv_close_cb)free);
+}
+
+static int bug_restarted(connection_t *c)
+{
+    uv_timer_t *timer = malloc(sizeof *timer);
+    if (!timer)
+        return 500;
+    uv_timer_init(loop, timer);
+    timer->data = logctx_ref(c->ctx); // keeps the memory; it does not keep the work from being over
+    uv_timer_start(timer, on_audit, 20, 0);
+    return 200;
+}
+
+static const route_t routes[] = {{"GET /rooms/{id}", get_room},   {"POST /rooms", post_room},
+                                 {"GET /report", get_report},     {"GET /bug/lost", bug_lost},
+                                 {"GET /bug/leaked", bug_leaked}, {"GET /bug/restarted", bug_restarted}};
+
+// ---- Connections. A client for whom none is free waits in the kernel's queue. ----
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    connection_t *c = (connection_t *)handle;
+    *buffer = uv_buf_init(c->input + c->filled, (unsigned)(sizeof c->input - c->filled));
+}
+
+static void next_request(connection_t *c)
+{
+    c->filled = 0;
+    c->deadline = uv_now(loop) + PATIENCE_MS;
+    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    connection_t *c = connections;
+    while (c < connections + CONNECTIONS_MAX && c->open)
+        c++;
+    if (status < 0 || c == connections + CONNECTIONS_MAX || uv_accept(stream, (uv_stream_t *)&c->tcp))
+        return;
+    c->open = true;
+    account.connections++;
+    next_request(c);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    ((connection_t *)handle)->open = false;
+    uv_tcp_init(loop, (uv_tcp_t *)handle);
+    on_connection((uv_stream_t *)&listener, 0);
+}
+
+static void close_connection(connection_t *c)
+{
+    if (!uv_is_closing((uv_handle_t *)&c->tcp))
+        uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+static void sweep(void)
+{
+    for (connection_t *c = connections; c < connections + CONNECTIONS_MAX; c++)
+        if (c->open && c->deadline && (uv_is_closing((uv_handle_t *)&listener) || c->deadline <= uv_now(loop)))
+            close_connection(c);
+}
+
+// In the background, every second: the loop's own work, and a job.
+static void on_second(uv_timer_t *timer)
+{
+    sweep();
+    LOGCTX_SCOPE(new_background("prune_rooms"));
+    account.background_runs++;
+    transact(NULL, 0, sqlite3_mprintf("DELETE FROM rooms WHERE id BETWEEN 101 AND (SELECT max(id) - 9999 FROM rooms)"));
+}
+
+// ---- http.server.request.duration: the application's own metric, by OpenTelemetry's conventions ----
+
+enum { SERIES_MAX = 256, SHARED = 5, BOUNDS = 14 };
+static const double bounds[BOUNDS] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
+
+static struct series {
+    logctx_kind_t *kind;
+    int status;
+    size_t attr_count;
+    logctx_attr_t attrs[SHARED];
+    uint64_t count, buckets[BOUNDS + 1];
+    double sum, min, max;
+} series[SERIES_MAX];          // more than there are kinds with the statuses that they can have; a count of 0 ends it
+static uv_mutex_t series_lock; // holds all of it
+
+// On the exporter's thread, whenever it collects the library's metrics.
+static void collect(void *user, logctx_otlp_metrics_t *metrics)
+{
+    uv_mutex_lock(&series_lock);
+    for (const struct series *s = series; s->count; s++) {
+        // clang-format off
+        logctx_otlp_histogram_t point = {
+            .struct_size = sizeof point, .name = "http.server.request.duration", .unit = "s", .bounds = bounds,
+            .description = "Duration of HTTP server requests.", .attrs = s->attrs, .attr_count = s->attr_count,
+            .since_unix_ns = logctx_start_unix_ns(), .bound_count = BOUNDS, .bucket_counts = s->buckets, .sum = s->sum,
+            .min = s->min, .max = s->max};
+        // clang-format on
+        logctx_otlp_add_histogram(metrics, &point);
+    }
+    uv_mutex_unlock(&series_lock);
+}
+
+// What the span says, by OpenTelemetry's conventions for HTTP servers. The first SHARED stand on the metric, too, and
+// their texts are literals.
+static void describe(connection_t *c)
+{
+    double seconds = (double)(uv_hrtime() - c->began) / 1e9;
+    const char *version = c->parser.http_major != 1 ? NULL : c->parser.http_minor ? "1.1" : "1.0";
+    const char *type = c->status >= 500 ? "500" : NULL; // the only such status that this server answers
+    // clang-format off
+    const logctx_attr_t attrs[] = {
+        logctx_attr_string("http.request.method", c->method), logctx_attr_string("url.scheme", "http"),
+        logctx_attr_string("http.route", c->route ? strchr(c->route->name, '/') : NULL),
+        logctx_attr_int("http.response.status_code", c->status), logctx_attr_string("error.type", type),
+        logctx_attr_string("network.protocol.version", version), logctx_attr_string("url.path", c->path),
+        logctx_attr_string("url.query", c->query), logctx_attr_string("user_agent.original", c->texts[USER_AGENT])};
+    // clang-format on
+    struct series *s = series;
+    size_t bucket = 0;
+    while (bucket < BOUNDS && seconds > bounds[bucket])
+        bucket++;
+    uv_mutex_lock(&series_lock);
+    while (s->count && (s->kind != c->kind || s->status != c->status))
+        s++;
+    s->min = s->count && s->min < seconds ? s->min : seconds;
+    s->max = s->max > seconds ? s->max : seconds;
+    s->sum += seconds;
+    s->buckets[bucket]++;
+    s->count++;
+    s->kind = c->kind;
+    s->status = c->status;
+    s->attr_count = 0;
+    for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++) {
+        if (attrs[i].value.type == LOGCTX_VALUE_STRING && !attrs[i].value.as.bytes.length)
+            continue;
+        logctx_set_attr(c->ctx, attrs[i]);
+        if (i < SHARED)
+            s->attrs[s->attr_count++] = attrs[i];
+    }
+    uv_mutex_unlock(&series_lock);
+    if (type)
+        logctx_set_failed(c->ctx, type, NULL);
+}
+
+// ---- A request: the life of its context ----
+
+// A request is complete, or refused. From here on there is work of its own, and it gets a context.
+static void start_request(connection_t *c, int status)
+{
+    char *url = c->texts[URL], line[HEAD_MAX + 16], name[32];
+    unsigned method = c->parser.method;
+    bool known = *url && (method <= HTTP_TRACE || method == HTTP_PATCH);
+    uv_read_stop((uv_stream_t *)&c->tcp);
+    c->deadline = 0; // it may take as long as it takes
+    c->began = uv_hrtime();
+    c->path = strsep(&url, "?");
+    c->query = url;
+    c->method = known ? http_method_str(method) : "_OTHER"; // a kind's name is a label: few, whatever comes
+    snprintf(line, sizeof line, "%s %s", c->method, c->path);
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        size_t fixed = strcspn(routes[i].name, "{");
+        if (!strncmp(line, routes[i].name, fixed) && !line[fixed] == !routes[i].name[fixed])
+            c->route = &routes[i];
+    }
+    c->kind = logctx_kind(c->route ? c->route->name : known ? c->method : "HTTP");
+    snprintf(name, sizeof name, "%s-%" PRIu64, c->method, ++account.requests_total);
+    logctx_opts_t opts = LOGCTX_OPTS_INIT;
+    opts.name = name;
+    opts.traceparent = c->texts[TRACEPARENT]; // the caller's trace goes on in ours
+    opts.tracestate = c->texts[TRACESTATE];
+    c->ctx = logctx_new(c->kind, &opts);
+    logctx_enter(c->ctx);
+    status = status ? status : c->route ? c->route->handle(c) : 404;
+    if (status)
+        answer(c, status);
+    logctx_set_current(logctx_sentinel()); // the answer may be pending, and we return to the loop
+}
+
+// The end of a request, and of its context. Without a text the answer is the name of the status.
+static void answer(connection_t *c, int status)
+{
+    const char *reason = http_status_str((enum http_status)status), *text = c->answer[0] ? c->answer : reason;
+    c->status = status;
+    c->keep_alive = c->keep_alive && !uv_is_closing((uv_handle_t *)&listener);
+    int length = snprintf(
+        c->output, sizeof c->output,
+        "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: %s\r\n\r\n%s", status, reason,
+        strlen(text), c->keep_alive ? "keep-alive" : "close", strcmp(c->method, "HEAD") ? text : "");
+    uv_buf_t output = uv_buf_init(c->output, (unsigned)length);
+    describe(c);
+    logctx_log(LOGCTX_INFO, "%s %s %d", c->method, c->path, status);
+    logctx_exit(c->ctx); // puts back what was current when it was made: the sentinel
+    logctx_unref(c->ctx);
+    // One answer always fits into the kernel's buffer, unless the client has left.
+    if (uv_try_write((uv_stream_t *)&c->tcp, &output, 1) != length || !c->keep_alive)
+        close_connection(c);
+    else
+        next_request(c);
+}
+
+// ---- Reading. There is no request yet, so this is the loop's own work: it runs in the sentinel. ----
+
+// A header that comes twice is joined by a comma: right for tracestate, and two traceparents become an invalid one,
+// which is what they are.
+static int on_text(http_parser *parser, const char *at, size_t length)
+{
+    connection_t *c = parser->data;
+    char *text = c->texts[c->text];
+    snprintf(text + strlen(text), HEAD_MAX - strlen(text), "%s%.*s", *text ? "," : "", (int)length, at);
+    return 0;
+}
+
+static int on_field(http_parser *parser, const char *at, size_t length)
+{
+    int i = 0;
+    while (i < OTHER && (strncasecmp(at, header_names[i], length) || header_names[i][length]))
+        i++;
+    ((connection_t *)parser->data)->text = i;
+    return 0;
+}
+
+static int on_body(http_parser *parser, const char *at, size_t length)
+{
+    connection_t *c = parser->data;
+    size_t room = BODY_MAX - c->body_length;
+    memcpy(c->body + c->body_length, at, length < room ? length : room);
+    c->body_length += length < room ? length : room;
+    return length > room; // ends the parsing
+}
+
+static int on_complete(http_parser *parser)
+{
+    ((connection_t *)parser->data)->keep_alive = http_should_keep_alive(parser);
+    http_parser_pause(parser, 1);
+    return 0;
+}
+
+// Parse what has come, from its beginning, so that nothing is in pieces, until it is a request or cannot become one.
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+{
+    // clang-format off
+    static const http_parser_settings settings = {
+        .on_url = on_text, .on_header_field = on_field, .on_header_value = on_text, .on_body = on_body,
+        .on_message_complete = on_complete};
+    // clang-format on
+    connection_t *c = (connection_t *)stream;
+    c->filled += count > 0 ? (size_t)count : 0;
+    memset(&c->ctx, 0, sizeof *c - offsetof(connection_t, ctx));
+    c->text = URL;
+    c->parser.data = c;
+    http_parser_init(&c->parser, HTTP_REQUEST);
+    // Who does not wait for the answer has to ask again.
+    c->keep_alive = http_parser_execute(&c->parser, &settings, c->input, c->filled) == c->filled && c->keep_alive;
+    enum http_errno error = HTTP_PARSER_ERRNO(&c->parser);
+    if (count < 0)
+        close_connection(c);
+    else if (error == HPE_PAUSED)
+        start_request(c, c->parser.http_major == 1 ? 0 : 400);
+    else if (error || c->filled == sizeof c->input)
+        start_request(c, error == HPE_HEADER_OVERFLOW ? 431 : !error || error == HPE_CB_body ? 413 : 400);
+}
+
+// ---- The loop: it runs in the sentinel, and that is checked every time before it sleeps. ----
+
+static void before_poll(uv_prepare_t *handle)
+{
+    logctx_poll_begin();
+}
+
+static void after_poll(uv_check_t *handle)
+{
+    logctx_poll_end();
+}
+
+// Who waits for a request is closed, a request under way is finished, and after the last of them the loop ends.
+static void on_signal(uv_signal_t *handle, int number)
+{
+    LOGCTX_SCOPE(new_background("shutdown"));
+    account.shutdowns++;
+    logctx_log(LOGCTX_INFO, "Signal %d: finishing what is under way.", number);
+    uv_close((uv_handle_t *)&listener, NULL);
+    uv_unref((uv_handle_t *)&every_second);
+    for (int i = 0; i < 2; i++) // the next signal ends the program at once
+        uv_close((uv_handle_t *)&signals[i], NULL);
+    sweep();
+}
+
+// ---- Start and stop ----
+
+// Returns the port, or libuv's negative error.
+static int serve(void)
+{
+    struct sockaddr_in bound;
+    int length = sizeof bound, result = uv_ip4_addr(options[ADDRESS], atoi(options[PORT]), &bound);
+    for (connection_t *c = connections; c < connections + CONNECTIONS_MAX; c++)
+        uv_tcp_init(loop, &c->tcp);
+    http_parser_set_max_header_size(HEAD_MAX);
+    uv_tcp_init(loop, &listener);
+    if (result || (result = uv_tcp_bind(&listener, (struct sockaddr *)&bound, 0)) ||
+        (result = uv_listen((uv_stream_t *)&listener, CONNECTIONS_MAX, on_connection)) ||
+        (result = uv_tcp_getsockname(&listener, (struct sockaddr *)&bound, &length)))
+        return result;
+    return ntohs(bound.sin_port);
+}
+
+// The loop does not run yet, but this is work as well, and it has a context.
+static bool start(void)
+{
+    static const char schema[] =
+        "BEGIN; CREATE TABLE IF NOT EXISTS rooms (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE IF NOT EXISTS "
+        "messages (id INTEGER PRIMARY KEY, room INTEGER, text TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
+        "i + 1 FROM n WHERE i < 1000) INSERT OR IGNORE INTO messages SELECT i, 1 + i %% 100, 'Message ' || i FROM n;"
+        "INSERT OR IGNORE INTO rooms SELECT id, 'Room ' || id FROM messages WHERE id <= 100; COMMIT";
+    static uv_prepare_t prepare;
+    static uv_check_t check;
+    LOGCTX_SCOPE(new_background("startup"));
+    account.startups++;
+    uv_prepare_init(loop, &prepare); // libuv runs these in the reverse order of their starts, and this one is to be the
+    uv_prepare_start(&prepare, before_poll); // last before the poll: it is started before any other
+    uv_check_init(loop, &check);
+    uv_check_start(&check, after_poll);
+    uv_idle_init(loop, &each_turn);
+    uv_timer_init(loop, &every_second);
+    uv_timer_start(&every_second, on_second, 1000, 1000);
+    uv_unref((uv_handle_t *)&prepare); // these are no reason for the loop to go on
+    uv_unref((uv_handle_t *)&check);
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init(loop, &signals[i]);
+        uv_signal_start(&signals[i], on_signal, i ? SIGINT : SIGTERM);
+    }
+    sqlite3_open(options[DATABASE], &database); // if that fails, so does the transaction, and says why
+    int port = transact(NULL, 200, sqlite3_mprintf(schema)) == 200 ? serve() : 0;
+    if (port < 0)
+        logctx_log(LOGCTX_FATAL, "Cannot listen on address %s, port %s: %s. Choose others with --address and --port.",
+                   options[ADDRESS], options[PORT], uv_strerror(port));
+    if (port <= 0)
+        return false;
+    FILE *file = fopen(options[PORT_FILE], "we");
+    if (!file || fprintf(file, "%d\n", port) < 0 || fclose(file))
+        perror(options[PORT_FILE]);
+    logctx_log(LOGCTX_INFO, "Listening on http://%s:%d", options[ADDRESS], port);
+    return true;
+}
+
+// What the demo did, and what the library says that it did.
+static bool write_stats(logctx_otlp_books_t sent)
+{
+    FILE *file = fopen(options[STATS_FILE], "we");
+    logctx_books_t books;
+    logctx_get_books(&books);
+    if (!file)
+        return perror(options[STATS_FILE]), false;
+#define PUT(of, field) fprintf(file, ", \"" #field "\": %" PRIu64, of.field)
+    fprintf(file, "{\"started_unix_ns\": %" PRIu64, logctx_start_unix_ns());
+    PUT(account, connections), PUT(account, requests_total), PUT(account, worker_jobs), PUT(account, background_runs),
+        PUT(account, startups), PUT(account, shutdowns), PUT(account, transactions), PUT(account, rows),
+        PUT(account, bugs_lost), PUT(account, bugs_leaked), PUT(account, bugs_restarted);
+    fprintf(file, ",\n\"requests\": [");
+    for (const struct series *s = series; s->count; s++)
+        fprintf(file, "%s{\"kind\": \"%s\", \"status\": %d, \"count\": %" PRIu64 "}", s == series ? "" : ",\n",
+                logctx_kind_name(s->kind), s->status, s->count);
+    fprintf(file, "],\n\"library\": {\"created\": %" PRIu64, books.created);
+    PUT(books, live), PUT(books, ended), PUT(books, handed_over), PUT(books, unsampled), PUT(books, no_sink),
+        PUT(books, dropped_live_limit), PUT(books, dropped_no_memory), PUT(books, error_spans), PUT(sent, taken),
+        PUT(sent, exported), PUT(sent, rejected), PUT(sent, queued), PUT(sent, in_flight), PUT(sent, spooled);
+    for (logctx_error_kind_t kind = 0; kind < LOGCTX_ERROR_COUNT; kind++)
+        fprintf(file, "%s\"%s\": %" PRIu64, kind ? ", " : ",\n\"errors\": {", logctx_error_info(kind)->name,
+                logctx_error_count(kind));
+    fprintf(file, "}}}\n");
+    return !fclose(file);
+}
+
+int main(int count, char **words)
+{
+    static int standard_error = 2;
+    bool good = true;
+    for (int i = 1, option = 0; i < count && good; i += 2, option = 0) {
+        while (option < OPTIONS && strcmp(words[i], keys[option]))
+            option++;
+        good = option < OPTIONS && (options[option] = words[i + 1]);
+    }
+    if (!good || !logctx_clock(options[CLOCK]) || logctx_set_clock(logctx_clock(options[CLOCK]))) {
+        fprintf(stderr, "usage: logctx-demo [--address 127.0.0.1] [--port 8080] [--port-file FILE] [--stats-file FILE] "
+                        "[--database FILE] [--clock cpu|rusage|wall]\n");
+        return 2;
+    }
+    umask(077);               // what it writes is its user's alone
+    signal(SIGPIPE, SIG_IGN); // a client that leaves early is no reason to die
+    uv_mutex_init(&series_lock);
+    logctx_set_logger(logctx_log_to_fd, &standard_error);
+    logctx_otlp_opts_t opts = {.struct_size = sizeof opts, .collect = collect};
+    opts.service_name = getenv("OTEL_SERVICE_NAME") ? NULL : "logctx-demo";
+    logctx_otlp_books_t sent = {.struct_size = sizeof sent};
+    logctx_otlp_t *otlp;
+    if (logctx_otlp_start(&opts, &otlp))
+        return 1; // a line in the log says why
+    loop = uv_default_loop();
+    good = start() && !uv_run(loop, UV_RUN_DEFAULT); // until nothing is listening, open or pending
+    sqlite3_close(database);
+    logctx_otlp_flush(otlp, 4000); // before the books are read, for there are none after the shutdown
+    logctx_otlp_get_books(otlp, &sent);
+    logctx_otlp_shutdown(otlp, 1000);
+    return write_stats(sent) && good ? 0 : 1;
+}
