@@ -117,7 +117,7 @@ LOGCTX_API logctx_t *logctx_ref(logctx_t *ctx);
 
 /*
  * Give a reference back. NULL and the sentinel are accepted. If it was the last and the context was never finished it
- * is finished now, also while it is current, since nobody else could do it. Any thread.
+ * is finished, since nobody else could do it: now, or, while it is current here, when it is left. Any thread.
  */
 LOGCTX_API void logctx_unref(logctx_t *ctx);
 
