@@ -1,0 +1,267 @@
+/*
+ * test_lifecycle.c: the exporter as its host sees it: settings that start nothing, metrics of the application, fork, and ends
+ * that nothing may hang.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "exporting.h"
+#include "messages.h"
+
+#include <logctx/sink.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#define THREAD_SANITIZER __has_feature(thread_sanitizer)
+#elif defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#else
+#define THREAD_SANITIZER 0
+#endif
+
+static void test_unfinished_are_reported(void **state)
+{
+    (void)state;
+    struct server *server = server_new(answer_ok, NULL);
+    server_listen(server);
+    logctx_otlp_opts_t opts = traces_only(server);
+    logctx_otlp_t *otlp = start(&opts);
+    logctx_t *ctx = logctx_new(logctx_kind("GET /forgotten"), NULL);
+    uint64_t before = logctx_error_count(LOGCTX_ERROR_UNFINISHED_AT_EXIT);
+    assert_int_equal(logctx_otlp_shutdown(otlp, LONG_MS), LOGCTX_OK);
+    assert_int_equal(logctx_error_count(LOGCTX_ERROR_UNFINISHED_AT_EXIT), before + 1);
+    logctx_finish(ctx);
+    logctx_unref(ctx);
+    server_free(server);
+}
+
+static void test_disabled(void **state)
+{
+    (void)state;
+    setenv("OTEL_SDK_DISABLED", "true", 1);
+    logctx_otlp_t *otlp = start(NULL);
+    support_contexts("GET /disabled", 1);
+    assert_int_equal(logctx_otlp_flush(otlp, LONG_MS), LOGCTX_OK);
+    assert_int_equal(books_of(otlp).taken, 0);
+    assert_int_equal(logctx_otlp_shutdown(otlp, LONG_MS), LOGCTX_OK);
+    unsetenv("OTEL_SDK_DISABLED");
+}
+
+static void test_bad_settings(void **state)
+{
+    (void)state;
+    logctx_otlp_t *otlp = NULL;
+    logctx_otlp_opts_t opts = {.struct_size = sizeof opts, .endpoint = "ftp://localhost"};
+    support_log_begin();
+    assert_int_equal(logctx_otlp_start(&opts, &otlp), LOGCTX_E_CONFIG);
+    assert_null(otlp);
+    assert_int_equal(support_log_matching("opts.endpoint", "neither http nor https"), 1);
+    assert_int_equal(logctx_otlp_start(NULL, NULL), LOGCTX_E_INVALID);
+}
+
+static atomic_int collections;
+
+static void add_requests(void *user, logctx_otlp_metrics_t *metrics)
+{
+    const double bounds[] = {0.1, 1};
+    const uint64_t counts[] = {1, 2, 3};
+    const logctx_attr_t attrs[] = {logctx_attr_string("http.route", "/rooms/{id}"),
+                                   logctx_attr_int("http.response.status_code", 200)};
+    logctx_otlp_histogram_t point = {.struct_size = sizeof point,
+                                     .name = "http.server.request.duration",
+                                     .description = "Duration of requests.",
+                                     .unit = "s",
+                                     .attrs = attrs,
+                                     .attr_count = 2,
+                                     .since_unix_ns = 1,
+                                     .bounds = bounds,
+                                     .bound_count = 2,
+                                     .bucket_counts = counts,
+                                     .sum = 7.5,
+                                     .min = 0.05,
+                                     .max = 3};
+    assert_ptr_equal(user, &collections);
+    assert_int_equal(logctx_otlp_add_histogram(metrics, &point), LOGCTX_OK);
+    point.name = "";
+    assert_int_equal(logctx_otlp_add_histogram(metrics, &point), LOGCTX_E_INVALID);
+    atomic_fetch_add(&collections, 1);
+}
+
+static void test_application_metrics(void **state)
+{
+    (void)state;
+    struct server *server = server_new(answer_ok, NULL);
+    server_listen(server);
+    logctx_otlp_opts_t opts = traces_only(server);
+    opts.metrics_off = false;
+    opts.collect = add_requests;
+    opts.user = &collections;
+    logctx_otlp_t *otlp = start(&opts);
+    assert_int_equal(logctx_otlp_flush(otlp, LONG_MS), LOGCTX_OK);
+    assert_int_equal(atomic_load(&collections), 1);
+    const struct server_request *request = server_request_at(server, 0);
+    otlp_metrics_request_t *message =
+        opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__unpack(NULL, request->length,
+                                                                                             request->body);
+    otlp_scope_metrics_t *scope = message->resource_metrics[0]->scope_metrics[0];
+    const otlp_metric_t *metric = scope->metrics[scope->n_metrics - 1];
+    assert_string_equal(metric->name, "http.server.request.duration");
+    const otlp_histogram_point_t *point = metric->histogram->data_points[0];
+    assert_int_equal(point->count, 6);
+    assert_int_equal(point->bucket_counts[2], 3);
+    assert_int_equal(point->n_attributes, 2);
+    assert_true(point->sum > 7.4 && point->sum < 7.6);
+    opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__free_unpacked(message, NULL);
+    logctx_otlp_shutdown(otlp, LONG_MS);
+    server_free(server);
+}
+
+// In a child of fork the handle answers at once, and nothing of the parent's is sent twice.
+static void test_fork(void **state)
+{
+    (void)state;
+    struct server *server = server_new(answer_ok, NULL);
+    server_listen(server);
+    logctx_otlp_opts_t opts = traces_only(server);
+    opts.schedule_delay_ms = 3600 * 1000;
+    logctx_otlp_t *otlp = start(&opts);
+    support_contexts("GET /fork", 3);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        support_contexts("GET /fork-child", 2);
+        int bad = logctx_otlp_flush(otlp, LONG_MS) != LOGCTX_E_STATE;
+        bad |= logctx_otlp_shutdown(otlp, LONG_MS) != LOGCTX_E_STATE;
+        bad |= books_of(otlp).taken != 0;
+        _exit(bad);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(logctx_otlp_flush(otlp, LONG_MS), LOGCTX_OK);
+    assert_int_equal(books_of(otlp).exported, 3);
+    assert_int_equal(server_count(server), 1);
+    logctx_otlp_shutdown(otlp, LONG_MS);
+    server_free(server);
+}
+
+// A child that wants its own contexts exported starts an exporter of its own: other spans, another resource.
+static void test_child_starts_its_own(void **state)
+{
+    (void)state;
+#if THREAD_SANITIZER
+    print_message("ThreadSanitizer allows no threads in a child of fork: test_child_starts_its_own is skipped\n");
+    skip();
+#endif
+    struct server *server = server_new(answer_ok, NULL);
+    server_listen(server);
+    logctx_otlp_opts_t opts = traces_only(server);
+    opts.schedule_delay_ms = 3600 * 1000;
+    logctx_otlp_t *otlp = start(&opts);
+    support_contexts("GET /parent", 3);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        logctx_otlp_t *own = NULL;
+        int bad = logctx_otlp_start(&opts, &own) != LOGCTX_OK;
+        support_contexts("GET /child", 2);
+        bad |= own == NULL || logctx_otlp_shutdown(own, LONG_MS) != LOGCTX_OK;
+        _exit(bad);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(server_count(server), 1);
+    assert_int_equal(spans_in(server_request_at(server, 0)), 2);
+    assert_int_equal(logctx_otlp_flush(otlp, LONG_MS), LOGCTX_OK);
+    assert_int_equal(spans_in(server_request_at(server, 1)), 3);
+    logctx_otlp_shutdown(otlp, LONG_MS);
+    server_free(server);
+}
+
+// From inside a sink there is no shutdown: it would wait for itself.
+static logctx_otlp_t *to_shut_down;
+static logctx_status_t shut_down_status;
+
+static void shut_down_in_sink(void *user, logctx_record_t *record)
+{
+    (void)user;
+    shut_down_status = logctx_otlp_shutdown(to_shut_down, LONG_MS);
+    logctx_record_unref(record);
+}
+
+static void test_shutdown_in_sink(void **state)
+{
+    (void)state;
+    struct server *server = server_new(answer_ok, NULL);
+    server_listen(server);
+    logctx_otlp_opts_t opts = traces_only(server);
+    const logctx_sink_t sink = {.struct_size = sizeof sink, .ended = shut_down_in_sink};
+    to_shut_down = start(&opts);
+    assert_int_equal(logctx_sink_add(&sink), LOGCTX_OK);
+    support_contexts("GET /in-sink", 1);
+    assert_int_equal(logctx_sink_remove(&sink), LOGCTX_OK);
+    assert_int_equal(shut_down_status, LOGCTX_E_STATE);
+    assert_int_equal(logctx_otlp_shutdown(to_shut_down, LONG_MS), LOGCTX_OK);
+    assert_int_equal(spans_in(server_request_at(server, 0)), 1);
+    server_free(server);
+}
+
+// A callback of the application that hangs does not make the shutdown hang: the thread is left to itself, and cleans up
+// when it comes back.
+static pthread_barrier_t collecting;
+static pthread_barrier_t collected;
+
+static void hang(void *user, logctx_otlp_metrics_t *metrics)
+{
+    (void)user;
+    (void)metrics;
+    pthread_barrier_wait(&collecting);
+    pthread_barrier_wait(&collected);
+}
+
+static void test_callback_hangs(void **state)
+{
+    (void)state;
+    struct server *server = server_new(answer_ok, NULL);
+    server_listen(server);
+    logctx_otlp_opts_t opts = traces_only(server);
+    opts.metrics_off = false;
+    opts.metric_interval_ms = 1;
+    opts.collect = hang;
+    pthread_barrier_init(&collecting, NULL, 2);
+    pthread_barrier_init(&collected, NULL, 2);
+    support_log_begin();
+    logctx_otlp_t *otlp = start(&opts);
+    pthread_barrier_wait(&collecting);
+    assert_int_equal(logctx_otlp_shutdown(otlp, 100), LOGCTX_E_TIMEOUT);
+    assert_int_equal(support_log_matching("did not end in time", NULL), 1);
+    // Another one can start beside it.
+    opts.collect = NULL;
+    otlp = start(&opts);
+    assert_int_equal(logctx_otlp_shutdown(otlp, LONG_MS), LOGCTX_OK);
+    pthread_barrier_wait(&collected);
+    server_free(server);
+}
+int main(void)
+{
+    // A proxy of the developer's must not come between.
+    setenv("no_proxy", "*", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unfinished_are_reported),
+        cmocka_unit_test(test_disabled),
+        cmocka_unit_test(test_bad_settings),
+        cmocka_unit_test(test_application_metrics),
+        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_child_starts_its_own),
+        cmocka_unit_test(test_shutdown_in_sink),
+        cmocka_unit_test(test_callback_hangs), // last: its thread ends when it likes
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
