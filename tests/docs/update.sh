@@ -1,0 +1,15 @@
+#!/bin/sh
+# Brings what the docs quote, and what is generated, up to date with the code: tests/docs/update.sh [BUILD]
+# BUILD is the build folder (default: build), built already.
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+here=$(dirname "$(readlink -f "$0")")
+root=$(dirname "$(dirname "$here")")
+build=$(readlink -f "${1:-$root/build}")
+PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE
+
+python3 "$here/quotes.py" --write "$root"
+python3 "$here/generated.py" --write "$root" "$build/tests/docs/gen_telemetry" "$build/tests/docs/gen_configuration"
+python3 "$here/bugs.py" --write "$root" "$build/deploy/demo/logctx-demo"
+python3 "$here/capture.py" --write "$root" "$build/deploy/demo/logctx-demo" "$build/deploy/dashboard/logctx-dashboard"
