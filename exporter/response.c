@@ -161,6 +161,15 @@ void logctx__response_judge(struct logctx__verdict *verdict, const struct logctx
         judge_status(verdict, answer, signal, items, now_unix);
         return;
     case LOGCTX__NO_ANSWER:
+        // A refusal whose body is cut off is still a refusal; without a status, or with success, it is not known.
+        if (answer->status >= 300) {
+            const struct logctx__answer bare = {.exchange = LOGCTX__ANSWERED,
+                                                .status = answer->status,
+                                                .retry_after = answer->retry_after,
+                                                .trouble = answer->trouble};
+            judge_status(verdict, &bare, signal, items, now_unix);
+            return;
+        }
         break;
     case LOGCTX__OVERSIZE:
         refuse(verdict, LOGCTX_DROP_TOO_LARGE);

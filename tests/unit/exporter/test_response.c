@@ -54,6 +54,24 @@ static void test_statuses(void **state)
     }
 }
 
+// The status line came, the body did not: what the status says for good is not asked again.
+static void test_cut_off_answer(void **state)
+{
+    (void)state;
+    static const struct {
+        long status;
+        enum logctx__outcome outcome;
+    } rows[] = {{0, LOGCTX__RETRY},   {200, LOGCTX__RETRY},   {302, LOGCTX__REFUSED}, {400, LOGCTX__REFUSED},
+                {429, LOGCTX__RETRY}, {500, LOGCTX__REFUSED}, {503, LOGCTX__RETRY}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct logctx__verdict verdict;
+        const struct logctx__answer answer = {
+            .exchange = LOGCTX__NO_ANSWER, .status = rows[i].status, .trouble = "transfer closed"};
+        logctx__response_judge(&verdict, &answer, LOGCTX__TRACES, 10, 0);
+        assert_int_equal(verdict.outcome, rows[i].outcome);
+    }
+}
+
 static void test_no_answer(void **state)
 {
     (void)state;
@@ -271,11 +289,17 @@ static void test_rounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_statuses),        cmocka_unit_test(test_no_answer),
-        cmocka_unit_test(test_partial_success), cmocka_unit_test(test_other_success_bodies),
-        cmocka_unit_test(test_messages),        cmocka_unit_test(test_retry_after),
-        cmocka_unit_test(test_backoff),         cmocka_unit_test(test_giving_up),
-        cmocka_unit_test(test_books),           cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_cut_off_answer),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_partial_success),
+        cmocka_unit_test(test_other_success_bodies),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_backoff),
+        cmocka_unit_test(test_giving_up),
+        cmocka_unit_test(test_books),
+        cmocka_unit_test(test_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
