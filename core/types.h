@@ -296,7 +296,8 @@ static inline struct thread *this_thread(void)
     return likely(thread != NULL) ? thread : logctx__attach();
 }
 
-/* clock.c */
+/* clock.c, fake_clock.c */
+extern LOGCTX_INTERNAL const logctx_clock_t logctx__fake_clock;
 LOGCTX_INTERNAL uint64_t logctx__monotonic(void);
 LOGCTX_INTERNAL uint64_t logctx__unix(void);
 LOGCTX_INTERNAL bool logctx__read_cpu(logctx_cpu_reading_t *out);

@@ -1,6 +1,9 @@
 /*
  * logctx/runtime.h: settings of the process, and the clocks.
  *
+ * Unless it says otherwise, a function here may be called on any thread, leaves the current context as it was, and takes
+ * over nothing that it is given; what it returns is borrowed.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef LOGCTX_RUNTIME_H
@@ -37,7 +40,8 @@ typedef struct logctx_clock {
 
 /*
  * The built-in clocks: "cpu" (CLOCK_THREAD_CPUTIME_ID, exact; the default), "rusage" (getrusage only, as the reference;
- * reads 0 for most contexts under 4 ms), "wall" (no CPU accounting). NULL for another name. Static.
+ * reads 0 for most contexts under 4 ms), "wall" (no CPU accounting), "fake" (for tests, see below). NULL for another
+ * name. Static.
  */
 LOGCTX_API const logctx_clock_t *logctx_clock(const char *name);
 
@@ -49,6 +53,13 @@ LOGCTX_API const char *logctx_cpu_clock_name(void);
  * LOGCTX_E_STATE.
  */
 LOGCTX_API logctx_status_t logctx_set_clock(const logctx_clock_t *clock);
+
+/*
+ * The "fake" clock stands still until these move it: the CPU time of the calling thread, which is 0 at first, and the
+ * time of all threads, monotonic and Unix. Negative values set it back.
+ */
+LOGCTX_API void logctx_fake_cpu(int64_t user_ns, int64_t system_ns);
+LOGCTX_API void logctx_fake_time(int64_t ns);
 
 /* Which contexts are exported as spans. A context with a transition error always is; metrics count all of them. */
 typedef enum logctx_sampler {
