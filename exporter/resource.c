@@ -5,13 +5,16 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "resource.h"
+
 #include "attributes.h"
+#include "fork.h"
 #include "messages.h"
 #include "pairs.h"
 
 #include <logctx/log.h>
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,10 +80,27 @@ uint64_t logctx__process_start_unix_ns(void)
     return to_ns(&now) - age;
 }
 
+// One for each process, whatever sinks it has and however often they are started; a child of fork is another process.
+static bool instance_bytes(uint8_t out[16])
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static uint8_t bytes[16];
+    static uint64_t drawn_by; // generation + 1; 0: not yet
+    uint64_t me = (uint64_t)logctx__fork_generation() + 1;
+    pthread_mutex_lock(&lock);
+    if (drawn_by != me && getrandom(bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes) {
+        drawn_by = me;
+    }
+    bool known = drawn_by == me;
+    memcpy(out, bytes, sizeof bytes);
+    pthread_mutex_unlock(&lock);
+    return known;
+}
+
 static void set_instance_id(struct builder *b)
 {
     uint8_t r[16];
-    if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r) {
+    if (!instance_bytes(r)) {
         return;
     }
     r[6] = (uint8_t)((r[6] & 0x0F) | 0x40); // RFC 9562: version 4, variant 10
@@ -232,6 +252,7 @@ logctx_status_t logctx__resource_build(struct logctx__resource *out, const struc
                                        const struct logctx__environment *env)
 {
     *out = (struct logctx__resource){.length = 0};
+    logctx__fork_watch();
     logctx__arena_init(&out->arena, ARENA_LIMIT);
     struct builder b = {.arena = &out->arena};
     set_executable(&b);
