@@ -180,6 +180,22 @@ static void set_times(logctx_t *ctx, uint64_t start_unix_ns)
     ctx->created_monotonic = earlier < ctx->created_monotonic ? ctx->created_monotonic - earlier : 0;
 }
 
+// Once when the limit is reached, and once when there is room again.
+static void say_limit(bool reached, uint64_t limit)
+{
+    static atomic_bool said;
+    if (likely(READ_RELAXED(said) == reached) || atomic_exchange(&said, reached) == reached)
+        return;
+    if (reached)
+        logctx_log(LOGCTX_WARN,
+                   "%llu contexts are in flight, as many as limits.live_contexts allows: further ones are "
+                   "counted in the metrics and make no span. Look for contexts that are never finished, or raise it "
+                   "with logctx_set_limits()",
+                   (unsigned long long)limit);
+    else
+        logctx_log(LOGCTX_INFO, "There are fewer contexts in flight than limits.live_contexts again: all make spans");
+}
+
 // Sums over all threads are dear, so they are made once for every so many contexts, oftener near the limit.
 static bool over_limit(struct thread *thread)
 {
@@ -194,6 +210,7 @@ static bool over_limit(struct thread *thread)
         ended += READ_RELAXED(each->ended);
     }
     uint64_t live = created > ended ? created - ended : 0;
+    say_limit(live >= limit, limit);
     if (live >= limit)
         return true;
     thread->live_check_at = made + (limit - live) / (2 * threads) + 1;

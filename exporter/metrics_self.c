@@ -78,6 +78,11 @@ static void add_spans(struct self *self)
     logctx__point_int(self->metrics, LOGCTX__METRIC_SDK_SPAN_STARTED, &dropped, since,
                       core.created - core.created_sampled);
     logctx__point_int(self->metrics, LOGCTX__METRIC_SDK_SPAN_LIVE, &sampled, since, core.live_sampled);
+    // Dropped before there was a record to queue.
+    struct logctx__labels labels = component(self, "batching_span_processor/0", "batching_span_processor");
+    add_failed(self, LOGCTX__METRIC_SDK_PROCESSED, labels, "live_limit", core.dropped_live_limit);
+    add_failed(self, LOGCTX__METRIC_SDK_PROCESSED, labels, "no_memory_for_record", core.dropped_no_memory);
+    add_failed(self, LOGCTX__METRIC_SDK_PROCESSED, labels, "no_memory_for_context", core.refused_no_memory);
 }
 
 static void add_queue(struct self *self, struct logctx__queue *queue)

@@ -89,7 +89,7 @@ typedef struct logctx_opts {
  * A new context. It remembers what is current now (its `previous`) and this thread (its home); it does not become
  * current. `opts` may be NULL.
  * Thread: becomes the home of the context. Current: unchanged. Owner: the caller has one reference, to be given back
- * with logctx_unref(). Errors: without memory the sentinel is returned and `dropped{reason=no_memory}` counts it.
+ * with logctx_unref(). Errors: without memory the sentinel is returned; `refused_no_memory` of the books counts it.
  */
 LOGCTX_API logctx_t *logctx_new(logctx_kind_t *kind, const logctx_opts_t *opts);
 LOGCTX_API logctx_t *logctx_new_at(logctx_kind_t *kind, const logctx_opts_t *opts, const logctx_site_t *site);
