@@ -46,6 +46,9 @@ enum logctx__signal { LOGCTX__TRACES, LOGCTX__METRICS, LOGCTX__SIGNALS };
  * X("variable", "value that holds anyway" or NULL)
  */
 #define LOGCTX__UNSUPPORTED(X)                                                                                         \
+    X("OTEL_PROPAGATORS", "tracecontext,baggage")                                                                      \
+    X("OTEL_TRACES_SAMPLER_ARG", NULL)                                                                                 \
+    X("OTEL_LOG_LEVEL", "info")                                                                                        \
     X("OTEL_CONFIG_FILE", NULL)                                                                                        \
     X("OTEL_BSP_EXPORT_TIMEOUT", "30000")                                                                              \
     X("OTEL_METRIC_EXPORT_TIMEOUT", "30000")                                                                           \

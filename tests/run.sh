@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the tests need and runs all of them: every stage below is one build and one run of ctest. A stage that
-# fails does not keep the later ones from running. The last line is the sum: `N passed, M failed[, K skipped]`.
+# fails does not keep the later ones from running. The last line is the sum: `N passed, M failed`.
 # SPDX-License-Identifier: Apache-2.0
 set -u -o pipefail
 
@@ -167,10 +167,9 @@ main() {
         stage_failed total "no test was run; does the filter match any?"
     fi
     if [ "$skipped" -gt 0 ]; then
-        echo "$passed passed, $failed failed, $skipped skipped"
-    else
-        echo "$passed passed, $failed failed"
+        echo "== $skipped tests were SKIPPED; the lines above say which, and what was missing."
     fi
+    echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ]
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Define LOGCTX_STATIC where the static library becomes part of a shared one that should not export its symbols. */
 #if defined(LOGCTX_STATIC)
 #define LOGCTX_API
 #else
@@ -29,7 +30,7 @@ extern "C" {
 LOGCTX_API const char *logctx_version(void);
 
 /*
- * What a call that can fail returns: 0, or one of these negative numbers. No call touches errno.
+ * What a call that can fail returns: 0, or one of these negative numbers. No call reports through errno.
  * X(name, value, sentence)
  */
 #define LOGCTX_STATUSES(X)                                                                                             \

@@ -5,6 +5,9 @@
  * span of the context that is affected (as the event `logctx.transition_error`), to the counters, and as a line to the
  * host's logger, which is rate-limited for each kind and place.
  *
+ * Unless it says otherwise, a function here may be called on any thread, leaves the current context as it was, and takes
+ * over nothing that it is given; what it returns is borrowed.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef LOGCTX_ERROR_H

@@ -1,6 +1,9 @@
 /*
  * logctx/log.h: log lines carry the context. The library writes no log of its own: lines go to the host's logger.
  *
+ * Unless it says otherwise, a function here may be called on any thread, leaves the current context as it was, and takes
+ * over nothing that it is given; what it returns is borrowed.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef LOGCTX_LOG_H

@@ -1,5 +1,6 @@
 /*
- * logctx/logctx.h: all of the core. Link logctx::core (pkg-config: logctx-core).
+ * logctx/logctx.h: what programs need of the core. Link logctx::core (pkg-config: logctx-core). For exporters and tests
+ * there are collect.h, sink.h, recorder.h and telemetry.h besides.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

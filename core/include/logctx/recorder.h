@@ -1,6 +1,9 @@
 /*
  * logctx/recorder.h: a sink for tests that keeps the records of ended contexts.
  *
+ * Unless it says otherwise, a function here may be called on any thread, leaves the current context as it was, and takes
+ * over nothing that it is given; what it returns is borrowed.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef LOGCTX_RECORDER_H

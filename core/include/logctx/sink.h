@@ -4,6 +4,9 @@
  * At finish a context's span is sealed into a record: its usage is copied and its wire bytes are frozen. Records are
  * immutable and counted; every sink gets a reference of its own. The exporter is a sink, and so is a test's recorder.
  *
+ * Unless it says otherwise, a function here may be called on any thread, leaves the current context as it was, and takes
+ * over nothing that it is given; what it returns is borrowed.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef LOGCTX_SINK_H

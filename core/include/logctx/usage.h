@@ -4,6 +4,9 @@
  * A context's *own* usage is what ran in it; its *total* has its children's in it. A running slice reaches the own
  * usage when the context is stopped; readers on its home thread see it earlier.
  *
+ * Unless it says otherwise, a function here may be called on any thread, leaves the current context as it was, and takes
+ * over nothing that it is given; what it returns is borrowed.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef LOGCTX_USAGE_H
@@ -108,8 +111,8 @@ typedef struct logctx_snapshot {
 } logctx_snapshot_t;
 
 /*
- * The contexts in flight, of all threads: fills at most `capacity` entries, the oldest of each kind first, and returns
- * how many there are. Any thread. Holds each thread's list lock while it copies that thread's part.
+ * The contexts in flight, of all threads: fills at most `capacity` entries, thread by thread and kind by kind, the
+ * oldest of each first, and returns how many there are, which may be more. Any thread. Holds each thread's list lock while it copies that thread's part.
  */
 LOGCTX_API size_t logctx_get_snapshot(logctx_snapshot_t *entries, size_t capacity);
 

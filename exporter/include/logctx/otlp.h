@@ -115,10 +115,10 @@ typedef enum logctx_drop_reason {
  * taken = exported + rejected + queued + in_flight + spooled + sum(dropped).
  */
 typedef struct logctx_otlp_books {
-    size_t struct_size;
-    uint64_t taken;    /* spans handed over by the core, zero-length error spans among them */
-    uint64_t exported; /* accepted by the endpoint */
-    uint64_t rejected; /* refused in a partial success */
+    size_t struct_size; /* set by the caller: sizeof(logctx_otlp_books_t) */
+    uint64_t taken;     /* spans handed over by the core, zero-length error spans among them */
+    uint64_t exported;  /* accepted by the endpoint */
+    uint64_t rejected;  /* refused in a partial success */
     uint64_t queued;
     uint64_t in_flight;
     uint64_t spooled; /* on disk: 0 in this version */
