@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER; // outermost
+static lock_t one_at_a_time; // outermost
 static _Atomic uint64_t started_unix;
 
 uint64_t logctx_start_unix_ns(void)
@@ -63,8 +63,8 @@ static void add_shard(logctx_series_t *sum, const struct shard *shard, uint64_t 
     add_usage(&sum->usage, &shard->usage);
     for (size_t i = 0; i < LOGCTX_ERROR_COUNT; i++)
         sum->errors[i] += READ_RELAXED(shard->errors[i]);
-    if (shard->oldest && now > shard->oldest->created_monotonic) {
-        double age = (double)(now - shard->oldest->created_monotonic) / 1e9;
+    if (shard->oldest) {
+        double age = (double)age_ns(shard->oldest, now) / 1e9;
         if (age > sum->oldest_age_s)
             sum->oldest_age_s = age;
     }
@@ -181,7 +181,7 @@ logctx_status_t logctx_collect(const logctx_collector_t *collector)
         free(seen);
         return LOGCTX_E_NO_MEMORY;
     }
-    pthread_mutex_lock(&one_at_a_time);
+    logctx__lock(&one_at_a_time);
     uint64_t now = logctx__monotonic();
     logctx__loops_begin();
     for (struct thread *thread = first; thread; thread = thread->next, at++) {
@@ -194,7 +194,7 @@ logctx_status_t logctx_collect(const logctx_collector_t *collector)
             collector->series(collector->user, sum);
         }
     collect_loops(collector);
-    pthread_mutex_unlock(&one_at_a_time);
+    logctx__unlock(&one_at_a_time);
     free(sum);
     free(seen);
     return LOGCTX_OK;

@@ -14,7 +14,7 @@ static const char sentinel_server[] = "unknown_server_from_sentinel_context";
 struct logctx logctx__sentinel = {
     .refs = 1,
     .generation = 1,
-    .lock = ATOMIC_FLAG_INIT,
+    .lock = 0,
     .name = "sentinel",
     .root = &logctx__sentinel,
     .previous = &logctx__sentinel,
@@ -175,9 +175,10 @@ static void set_times(logctx_t *ctx, uint64_t start_unix_ns)
     ctx->created_unix = logctx__unix();
     if (start_unix_ns == 0 || start_unix_ns >= ctx->created_unix)
         return;
+    // Work may have begun before the machine did: the difference wraps, and age_ns() takes it back.
     uint64_t earlier = ctx->created_unix - start_unix_ns;
     ctx->created_unix = start_unix_ns;
-    ctx->created_monotonic = earlier < ctx->created_monotonic ? ctx->created_monotonic - earlier : 0;
+    ctx->created_monotonic -= earlier;
 }
 
 // Once when the limit is reached, and once when there is room again.
@@ -225,7 +226,7 @@ static void reset(logctx_t *ctx, uint64_t home)
     atomic_store_explicit(&ctx->finished, false, memory_order_relaxed);
     atomic_store_explicit(&ctx->folded, false, memory_order_relaxed);
     atomic_store_explicit(&ctx->switches, 0, memory_order_relaxed);
-    atomic_flag_clear_explicit(&ctx->lock, memory_order_relaxed);
+    atomic_store_explicit(&ctx->lock, 0, memory_order_relaxed);
     ctx->home = home;
     memset((char *)ctx + offsetof(struct logctx, start), 0, sizeof *ctx - offsetof(struct logctx, start));
 }
@@ -459,7 +460,7 @@ static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *si
     logctx__split_parts(&total, ctx);
     logctx__seal(thread, ctx, now, &own, &total);
     logctx__family_fold(ctx);
-    logctx__count_end(thread, ctx, now > ctx->created_monotonic ? now - ctx->created_monotonic : 0, own.cpu_ns);
+    logctx__count_end(thread, ctx, age_ns(ctx, now), own.cpu_ns);
     logctx__live_remove(ctx);
     ADD_OWNED(thread->ended, 1);
     if (is_recorded(ctx))
@@ -516,6 +517,12 @@ static bool drop_reference(logctx_t *ctx)
             thread = this_thread();
         if (thread && ctx == current_context() && ctx->owner == thread && !thread->pinned) {
             thread->pinned = true;
+            return false;
+        }
+        if (thread && ctx == current_context() && ctx->owner == thread) {
+            logctx__misuse(
+                "logctx_unref() got the current context once too often; its last reference was given back before",
+                NULL);
             return false;
         }
         if (thread) {

@@ -15,12 +15,12 @@ enum { BUCKETS = 1024 };
 // `buckets`, `count` and the writing of nested lists and series: under `lock`. Readers follow pointers that were stored
 // with release and never change afterwards.
 static struct {
-    atomic_flag lock;
+    lock_t lock;
     _Atomic(struct logctx_kind *) buckets[BUCKETS];
     uint32_t kinds;
     uint32_t series;
     _Atomic(struct series *) newest;
-} registry = {.lock = ATOMIC_FLAG_INIT};
+} registry = {.lock = 0};
 
 static struct logctx_kind other = {.name = "_other"};
 static struct series other_series[LOGCTX_TYPE_COUNT] = {

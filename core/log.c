@@ -7,11 +7,11 @@
 #include <stdio.h>
 
 static struct {
-    atomic_flag lock;
+    lock_t lock;
     atomic_bool any;
     logctx_logger_t *logger;
     void *user;
-} installed = {.lock = ATOMIC_FLAG_INIT};
+} installed = {.lock = 0};
 
 void logctx_set_logger(logctx_logger_t *logger, void *user)
 {
@@ -56,8 +56,12 @@ void logctx_log_stamp(logctx_log_line_t *line)
     hex(&ctx->flags, 1, line->trace_flags);
 }
 
+// A logger that logs would call itself for ever: such lines are dropped.
 void logctx__log_message(logctx_severity_t severity, const char *message)
 {
+    static _Thread_local bool in_logger __attribute__((tls_model("initial-exec")));
+    if (in_logger)
+        return;
     logctx__lock(&installed.lock);
     logctx_logger_t *logger = installed.logger;
     void *user = installed.user;
@@ -71,14 +75,16 @@ void logctx__log_message(logctx_severity_t severity, const char *message)
     struct thread *thread = logctx__tls.thread;
     if (thread)
         thread->in_hook++;
+    in_logger = true;
     logger(&line, user);
+    in_logger = false;
     if (thread)
         thread->in_hook--;
 }
 
 void logctx_log(logctx_severity_t severity, const char *format, ...)
 {
-    if (!logctx__has_logger())
+    if (!format || !logctx__has_logger())
         return;
     char message[4096];
     va_list args;

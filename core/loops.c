@@ -9,10 +9,10 @@
 
 // Under `lock`, which is taken inside a thread's lock and never the other way round.
 static struct {
-    atomic_flag lock;
+    lock_t lock;
     size_t count;
     struct loop_row rows[LOOP_ROWS];
-} table = {.lock = ATOMIC_FLAG_INIT};
+} table = {.lock = 0};
 
 static struct loop_row *row_of(const char *name)
 {

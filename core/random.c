@@ -30,7 +30,7 @@ static void seed(struct thread *thread)
     if (getrandom(thread->random, sizeof thread->random, GRND_NONBLOCK) != (ssize_t)sizeof thread->random)
         for (unsigned i = 0; i < 4; i++)
             thread->random[i] = mix_of_moment(thread, i) | 1;
-    thread->random_seeded = true;
+    thread->random_generation = logctx__generation();
 }
 
 static uint64_t next(struct thread *thread)
@@ -55,7 +55,7 @@ void logctx__random_id(struct thread *thread, uint8_t *out, size_t length)
     for (unsigned tries = 0; tries < 8 && logctx__custom_random(out, length); tries++)
         if (memcmp(out, zero, length) != 0)
             return;
-    if (unlikely(!thread->random_seeded))
+    if (unlikely(thread->random_generation != logctx__generation()))
         seed(thread);
     do {
         for (size_t at = 0; at < length; at += 8) {

@@ -36,15 +36,15 @@ struct place {
     uint64_t last_line, last_stack, unsaid;
 };
 static struct {
-    atomic_flag lock;
+    lock_t lock;
     struct place table[PLACES];
-} places = {.lock = ATOMIC_FLAG_INIT};
+} places = {.lock = 0};
 
 static struct {
-    atomic_flag lock;
+    lock_t lock;
     logctx_error_hook_t *hook;
     void *user;
-} installed = {.lock = ATOMIC_FLAG_INIT};
+} installed = {.lock = 0};
 
 void logctx_set_error_hook(logctx_error_hook_t *hook, void *user)
 {
@@ -73,6 +73,11 @@ uint64_t logctx_error_count(logctx_error_kind_t kind)
     for (struct thread *thread = logctx__threads(); thread; thread = thread->next)
         sum += READ_RELAXED(thread->errors[kind]);
     return sum;
+}
+
+bool logctx_in_callback(void)
+{
+    return logctx__tls.thread && logctx__tls.thread->in_hook > 0;
 }
 
 uint64_t logctx_refused_switches(void)

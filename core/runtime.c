@@ -15,12 +15,12 @@ static struct {
 static atomic_int sampler = LOGCTX_SAMPLER_PARENTBASED_ALWAYS_ON;
 
 static struct {
-    atomic_flag lock;
+    lock_t lock;
     struct shared_string *default_server; /* NULL: "default" */
     atomic_bool has_random;
     logctx_random_t *random;
     void *random_user;
-} settings = {.lock = ATOMIC_FLAG_INIT};
+} settings = {.lock = 0};
 
 void logctx_get_limits(logctx_limits_t *out)
 {

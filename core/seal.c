@@ -121,7 +121,7 @@ static bool fill(struct thread *thread, logctx_record_t *record, logctx_t *ctx, 
     if (!describe(record, ctx))
         return false;
     logctx_span_t *span = &record->span;
-    uint64_t duration = end_monotonic > ctx->created_monotonic ? end_monotonic - ctx->created_monotonic : 0;
+    uint64_t duration = age_ns(ctx, end_monotonic);
     memcpy(span->span_id, ctx->span_id, sizeof span->span_id);
     memcpy(span->parent_span_id, ctx->parent_span_id, sizeof span->parent_span_id);
     span->has_parent = ctx->has_parent_span;

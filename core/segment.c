@@ -69,7 +69,7 @@ static bool extend_last(logctx_t *ctx, enum segment_state state, struct segment 
 
 void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to)
 {
-    if (from < ctx->created_monotonic)
+    if ((int64_t)(from - ctx->created_monotonic) < 0)
         from = ctx->created_monotonic;
     if (to < from)
         to = from;

@@ -9,10 +9,10 @@
 // Slots change under `lock` only. A thread sets its in_sink before it reads them, the remover clears the slot before it
 // reads in_sink, both sequentially consistent: one of the two sees the other.
 static struct {
-    atomic_flag lock;
+    lock_t lock;
     _Atomic(const logctx_sink_t *) slots[LOGCTX_SINKS_MAX];
     atomic_uint count;
-} table = {.lock = ATOMIC_FLAG_INIT};
+} table = {.lock = 0};
 
 bool logctx__has_sink(void)
 {
@@ -59,7 +59,7 @@ logctx_status_t logctx_sink_remove(const logctx_sink_t *sink)
     if (!clear(sink))
         return LOGCTX_E_INVALID;
     for (struct thread *thread = logctx__threads(); thread; thread = thread->next)
-        while (atomic_load(&thread->in_sink) > 0)
+        while (atomic_load(&thread->in_sink) > 0 && READ_RELAXED(thread->process) == logctx__generation())
             sched_yield();
     return LOGCTX_OK;
 }

@@ -23,7 +23,7 @@ static void copy_context(logctx_snapshot_t *out, const logctx_t *ctx, uint64_t n
     out->state = READ_RELAXED(ctx->started)                 ? LOGCTX_STATE_RUNNING
                  : READ_RELAXED(ctx->open_transactions) > 0 ? LOGCTX_STATE_TXN
                                                             : LOGCTX_STATE_IDLE;
-    out->age_ns = now > ctx->created_monotonic ? now - ctx->created_monotonic : 0;
+    out->age_ns = age_ns(ctx, now);
     out->thread_id = (uint64_t)READ_RELAXED(ctx->owner->tid);
     memcpy(out->trace_id, ctx->trace_id, sizeof out->trace_id);
     memcpy(out->span_id, ctx->span_id, sizeof out->span_id);

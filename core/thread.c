@@ -15,9 +15,9 @@ _Thread_local struct thread_local_state logctx__tls
 
 // Under `lock`: the taking over of idle states. `newest` and every `next` are written before they are published.
 static struct {
-    atomic_flag lock;
+    lock_t lock;
     _Atomic(struct thread *) newest;
-} registry = {.lock = ATOMIC_FLAG_INIT};
+} registry = {.lock = 0};
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -66,6 +66,7 @@ static void detach(void *state)
 static void make_key(void)
 {
     key_made = pthread_key_create(&key, detach) == 0;
+    logctx__watch_forks();
 }
 
 static struct thread *idle_thread(void)
@@ -86,7 +87,7 @@ static struct thread *new_thread(void)
     if (!thread)
         return NULL;
     memset(thread, 0, sizeof *thread);
-    atomic_flag_clear(&thread->lock);
+    atomic_init(&thread->lock, 0);
     thread->contexts = (struct pool){.block_size = sizeof(struct logctx), .prepare = prepare_context};
     logctx__record_pool(&thread->records);
     thread->attached = true;
@@ -100,7 +101,9 @@ static struct thread *new_thread(void)
 static void begin(struct thread *thread)
 {
     thread->id = logctx__clock_thread_id();
-    thread->random_seeded = false;
+    thread->random_generation = 0;
+    atomic_store_explicit(&thread->process, logctx__generation(), memory_order_relaxed);
+    atomic_store_explicit(&thread->in_sink, 0, memory_order_relaxed);
     thread->in_hook = 0;
     thread->in_poll = false;
     thread->turn = 0;

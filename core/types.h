@@ -42,6 +42,9 @@ enum {
 struct thread;
 struct shard;
 
+/* 0: free; else the generation of the process that holds it. */
+typedef atomic_uchar lock_t;
+
 /* A counted, immutable string: servers and tracestates, which children share with their parents. */
 struct shared_string {
     atomic_uint refs;
@@ -79,7 +82,7 @@ struct logctx {
     atomic_bool started;  /* whether `start` holds a reading; a foreign thread may clear it */
     atomic_bool finished; /* set once */
     atomic_bool folded;   /* usage is in the parent's; later charges go up one by one; root's lock */
-    atomic_flag lock;     /* of the record, and, in a root, of the tree */
+    lock_t lock;          /* of the record, and, in a root, of the tree */
     uint64_t home;
     struct thread *owner;       /* constant for this memory, also after it is freed */
     atomic_uint generation;     /* constant for this memory while it is in use; goes up when it is freed */
@@ -200,9 +203,9 @@ struct thread {
     /* Owner only. */
     uint64_t id; /* what counts as the same thread */
     uint64_t random[4];
-    bool random_seeded;
-    bool pinned;      /* current holds a reference, given back when it is left */
-    unsigned in_hook; /* inside an error hook, logger or sink: switches are refused */
+    unsigned char random_generation; /* of the process that seeded it; 0: not seeded */
+    bool pinned;                     /* current holds a reference, given back when it is left */
+    unsigned in_hook;                /* inside an error hook, logger or sink: switches are refused */
     bool in_poll;
     bool poll_measured;
     bool loop_named;
@@ -222,7 +225,8 @@ struct thread {
     _Atomic uint64_t refused_switches;
     _Atomic int64_t attributed_cpu; /* slices of contexts on this thread */
     _Atomic int64_t loop_cpu;
-    atomic_uint in_sink; /* seq_cst with the table of sinks: logctx_sink_remove() waits for 0 */
+    atomic_uchar process; /* the generation in which it has a thread, or had the last one */
+    atomic_uint in_sink;  /* seq_cst with the table of sinks: logctx_sink_remove() waits for 0 */
     /* The slice that runs, for collections on other threads: sequence odd while it changes. */
     atomic_uint slice_sequence;
     _Atomic(struct shard *) slice_shard;
@@ -231,7 +235,7 @@ struct thread {
     _Atomic(logctx_t *) finished_elsewhere; /* contexts of ours that others finished: their live references */
 
     /* Under `lock`. */
-    atomic_flag lock;
+    lock_t lock;
     bool attached;
     bool has_clock_id;
     clockid_t clock_id;
@@ -273,14 +277,25 @@ static inline bool is_sentinel(const logctx_t *ctx)
 #define FENCE(order) atomic_thread_fence(order)
 #endif
 
+/* created_monotonic may lie before the clock's zero (an earlier start_unix_ns), so differences are taken modulo 2^64. */
+static inline uint64_t age_ns(const logctx_t *ctx, uint64_t now)
+{
+    int64_t age = (int64_t)(now - ctx->created_monotonic);
+    return age > 0 ? (uint64_t)age : 0;
+}
+
 /* One writer: cheaper than an atomic addition, and whole for every reader. */
 #define ADD_OWNED(cell, amount)                                                                                        \
     atomic_store_explicit(&(cell), atomic_load_explicit(&(cell), memory_order_relaxed) + (amount), memory_order_relaxed)
 #define READ_RELAXED(cell) atomic_load_explicit(&(cell), memory_order_relaxed)
 
 /* lock.c */
-LOGCTX_INTERNAL void logctx__lock(atomic_flag *lock);
-LOGCTX_INTERNAL void logctx__unlock(atomic_flag *lock);
+LOGCTX_INTERNAL void logctx__lock(lock_t *lock);
+LOGCTX_INTERNAL void logctx__unlock(lock_t *lock);
+
+/* fork.c: a number that is another one in a child of fork() */
+LOGCTX_INTERNAL unsigned char logctx__generation(void);
+LOGCTX_INTERNAL void logctx__watch_forks(void);
 
 /* pool.c */
 LOGCTX_INTERNAL void *logctx__pool_get(struct pool *pool, struct thread *owner);

@@ -283,7 +283,7 @@ logctx_status_t logctx_otlp_shutdown(logctx_otlp_t *otlp, int64_t deadline_ms)
     if (otlp == NULL) {
         return LOGCTX_OK;
     }
-    if (is_inert(otlp) || (otlp->started && pthread_equal(pthread_self(), otlp->thread))) {
+    if (is_inert(otlp) || logctx_in_callback() || (otlp->started && pthread_equal(pthread_self(), otlp->thread))) {
         return LOGCTX_E_STATE;
     }
     logctx_status_t status = LOGCTX_OK;

@@ -154,6 +154,9 @@ LOGCTX_API uint64_t logctx_error_count(logctx_error_kind_t kind);
 /* How many switches were refused because they were tried inside an error hook. */
 LOGCTX_API uint64_t logctx_refused_switches(void);
 
+/* Whether this thread is inside an error hook, a logger or a sink, where nothing may switch or wait for the library. */
+LOGCTX_API bool logctx_in_callback(void);
+
 /*
  * Report unfinished_at_exit for every context in flight (the first 64 one by one, the others in the counter). For the
  * end of a program; the exporter's shutdown does it. Any thread.

@@ -59,8 +59,8 @@ LOGCTX_API size_t logctx_log_text(const logctx_log_line_t *line, char *buffer, s
 LOGCTX_API size_t logctx_log_json(const logctx_log_line_t *line, char *buffer, size_t size);
 
 /*
- * The host's logger: gets stamped lines, on the thread that logs; must not switch contexts. NULL (the default) drops
- * them. The library's own lines (transition errors, the exporter's troubles) go there too, rate-limited.
+ * The host's logger: gets stamped lines, on the thread that logs; must not switch contexts, and what it logs itself
+ * is dropped. NULL (the default) drops all. The library's own lines (transition errors, the exporter's troubles) go there too, rate-limited.
  */
 typedef void logctx_logger_t(const logctx_log_line_t *line, void *user);
 LOGCTX_API void logctx_set_logger(logctx_logger_t *logger, void *user);
