@@ -43,10 +43,28 @@ static logctx_record_t *begin(logctx_t *ctx, logctx_status_t *status)
     return NULL;
 }
 
+// A value that claims bytes or items and has none is a mistake of the caller, not an empty value.
+static bool is_sound(const logctx_value_t *value)
+{
+    switch (value->type) {
+    case LOGCTX_VALUE_STRING:
+    case LOGCTX_VALUE_BYTES:
+        return value->as.bytes.data || value->as.bytes.length == 0;
+    case LOGCTX_VALUE_ARRAY:
+        return value->as.array.items || value->as.array.count == 0;
+    case LOGCTX_VALUE_EMPTY:
+    case LOGCTX_VALUE_BOOL:
+    case LOGCTX_VALUE_INT:
+    case LOGCTX_VALUE_DOUBLE:
+        return true;
+    }
+    return false;
+}
+
 logctx_status_t logctx_set_attr(logctx_t *ctx, logctx_attr_t attr)
 {
     if (refuse_null(ctx, "an attribute was set on a NULL context; pass logctx_current() or a context of yours") ||
-        !attr.key || attr.key_length == 0)
+        !attr.key || attr.key_length == 0 || !is_sound(&attr.value))
         return LOGCTX_E_INVALID;
     logctx_status_t status;
     logctx_record_t *record = begin(ctx, &status);

@@ -265,7 +265,7 @@ logctx_status_t logctx__record_add_event(logctx_record_t *record, const char *na
 bool logctx_record_next(const logctx_record_t *record, logctx_part_t part, size_t *cursor, const uint8_t **bytes,
                         size_t *length)
 {
-    while (*cursor < record->count) {
+    while (record && cursor && *cursor < record->count) {
         const struct entry *entry = &record->entries[(*cursor)++];
         if (entry->dead || entry->part != part)
             continue;
@@ -278,6 +278,8 @@ bool logctx_record_next(const logctx_record_t *record, logctx_part_t part, size_
 
 bool logctx_record_find(const logctx_record_t *record, const char *key, logctx_attr_t *out)
 {
+    if (!record || !key || !out)
+        return false;
     const uint8_t *bytes;
     size_t length, key_length = strlen(key);
     for (size_t cursor = 0; logctx_record_next(record, LOGCTX_PART_ATTRIBUTE, &cursor, &bytes, &length);)

@@ -48,6 +48,8 @@ logctx_recorder_t *logctx_recorder_new(size_t capacity)
 
 void logctx_recorder_clear(logctx_recorder_t *recorder)
 {
+    if (!recorder)
+        return;
     pthread_mutex_lock(&recorder->mutex);
     for (size_t i = 0; i < recorder->count; i++)
         logctx_record_unref(recorder->records[i]);
@@ -67,6 +69,8 @@ void logctx_recorder_free(logctx_recorder_t *recorder)
 
 size_t logctx_recorder_count(logctx_recorder_t *recorder)
 {
+    if (!recorder)
+        return 0;
     pthread_mutex_lock(&recorder->mutex);
     size_t count = recorder->count;
     pthread_mutex_unlock(&recorder->mutex);
@@ -75,6 +79,8 @@ size_t logctx_recorder_count(logctx_recorder_t *recorder)
 
 size_t logctx_recorder_dropped(logctx_recorder_t *recorder)
 {
+    if (!recorder)
+        return 0;
     pthread_mutex_lock(&recorder->mutex);
     size_t dropped = recorder->dropped;
     pthread_mutex_unlock(&recorder->mutex);
@@ -83,6 +89,8 @@ size_t logctx_recorder_dropped(logctx_recorder_t *recorder)
 
 const logctx_record_t *logctx_recorder_at(logctx_recorder_t *recorder, size_t index)
 {
+    if (!recorder)
+        return NULL;
     pthread_mutex_lock(&recorder->mutex);
     const logctx_record_t *record = index < recorder->count ? recorder->records[index] : NULL;
     pthread_mutex_unlock(&recorder->mutex);
@@ -91,6 +99,8 @@ const logctx_record_t *logctx_recorder_at(logctx_recorder_t *recorder, size_t in
 
 const logctx_record_t *logctx_recorder_find(logctx_recorder_t *recorder, const char *span_name)
 {
+    if (!recorder || !span_name)
+        return NULL;
     const logctx_record_t *found = NULL;
     pthread_mutex_lock(&recorder->mutex);
     for (size_t i = recorder->count; i-- > 0 && !found;)

@@ -102,6 +102,8 @@ static char *write_hex(char *out, const uint8_t *in, size_t count)
 
 void logctx_traceparent_write(const logctx_span_context_t *in, char out[LOGCTX_TRACEPARENT_SIZE])
 {
+    if (!in || !out)
+        return;
     const uint8_t version = 0;
     const uint8_t flags = in->flags & KNOWN_FLAGS;
     out = write_hex(out, &version, 1);

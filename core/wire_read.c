@@ -188,6 +188,8 @@ bool logctx_event_read(const uint8_t *bytes, size_t length, logctx_event_t *out)
 
 bool logctx_event_next(const logctx_event_t *event, size_t *cursor, logctx_attr_t *out)
 {
+    if (!event || !cursor || !out)
+        return false;
     if (*cursor > event->length)
         return false;
     reader_t reader = reader_of(event->bytes, event->length);

@@ -158,7 +158,7 @@ static inline logctx_attr_t logctx_attr_array(const char *key, const logctx_valu
 
 /*
  * Set an attribute of ctx's span; the same key again replaces the value, also at the limit.
- * Errors: LOGCTX_E_INVALID for an empty key; LOGCTX_E_LIMIT beyond the attribute count limit or the byte limit of a
+ * Errors: LOGCTX_E_INVALID for an empty key, or a value of no known type or without its data; LOGCTX_E_LIMIT beyond the attribute count limit or the byte limit of a
  * span (counted in dropped_attributes_count); LOGCTX_E_NO_MEMORY (counted there too).
  */
 LOGCTX_API logctx_status_t logctx_set_attr(logctx_t *ctx, logctx_attr_t attr);
