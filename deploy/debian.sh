@@ -26,7 +26,7 @@ packages_missing() {
     local entry name
     for entry in "$@"; do
         for name in ${entry//|/ }; do
-            if dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed; then
+            if dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -x installed >/dev/null; then
                 continue 2
             fi
         done

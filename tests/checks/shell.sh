@@ -12,5 +12,5 @@ if printf '#!/bin/sh\nrm $1/*\n' | shellcheck - >/dev/null; then
 fi
 cd "$1"
 mapfile -t files < <("$here/list.sh" . sh)
-printf '%s\n' "${files[@]}" | grep -qx 'tests/run.sh' || { echo "tests/run.sh is not among the scripts."; exit 1; }
+printf '%s\n' "${files[@]}" | grep -x 'tests/run.sh' >/dev/null || { echo "tests/run.sh is not among the scripts."; exit 1; }
 shellcheck -x -P SCRIPTDIR "${files[@]}"

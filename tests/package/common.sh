@@ -35,7 +35,7 @@ install_tree() {
 }
 
 run_core() {
-    "$1" | grep -qx 'logctx [0-9.]*' || fail "$1 printed something else than its version."
+    "$1" | grep -x 'logctx [0-9.]*' >/dev/null || fail "$1 printed something else than its version."
 }
 
 run_otlp() {
@@ -46,5 +46,5 @@ run_otlp() {
 
 # needs PROGRAM LIBRARY: whether it is loaded with that library.
 needs() {
-    readelf -d "$1" | grep -q "NEEDED.*\[$2"
+    readelf -d "$1" | grep "NEEDED.*\[$2" >/dev/null
 }

@@ -15,7 +15,7 @@ foreign_libraries() {
 }
 
 stays_mapped() {
-    readelf -d "$1" | grep -q 'Flags:.*NODELETE'
+    readelf -d "$1" | grep 'Flags:.*NODELETE' >/dev/null
 }
 
 printf '%s\n' '#include <math.h>' 'int logctx_right(void) {return 1;}' 'int logctx__inner(void) {return 1;}' \
@@ -30,7 +30,7 @@ core=$1
 libraries=$(foreign_libraries "$core")
 [ -z "$libraries" ] || fail "the core needs more than libc: $libraries"
 for library in "$@"; do
-    nm -D --defined-only "$library" | grep -q ' logctx_' || fail "$library shows no function of ours."
+    nm -D --defined-only "$library" | grep ' logctx_' >/dev/null || fail "$library shows no function of ours."
     symbols=$(foreign_symbols "$library")
     [ -z "$symbols" ] || fail "$library shows symbols that are not for users: $symbols"
     stays_mapped "$library" || fail "$library can be unmapped; link it with -z nodelete."
