@@ -181,10 +181,14 @@ static void set_times(logctx_t *ctx, uint64_t start_unix_ns)
     ctx->created_monotonic -= earlier;
 }
 
-// Once when the limit is reached, and once when there is room again.
-static void say_limit(bool reached, uint64_t limit)
+// Once when the limit is reached, and once when there is room again: a quarter of it, or a program that stays at the limit
+// would be told with every context.
+static void say_limit(uint64_t live, uint64_t limit)
 {
     static atomic_bool said;
+    bool reached = live >= limit;
+    if (!reached && live > limit - limit / 4)
+        return;
     if (likely(READ_RELAXED(said) == reached) || atomic_exchange(&said, reached) == reached)
         return;
     if (reached)
@@ -211,7 +215,7 @@ static bool over_limit(struct thread *thread)
         ended += READ_RELAXED(each->ended);
     }
     uint64_t live = created > ended ? created - ended : 0;
-    say_limit(live >= limit, limit);
+    say_limit(live, limit);
     if (live >= limit)
         return true;
     thread->live_check_at = made + (limit - live) / (2 * threads) + 1;

@@ -6,8 +6,8 @@
  * another one took its state over.
  *
  * Locks: spin locks, held for a few dozen instructions or one walk. Order, outermost first:
- *     logctx.lock of a tree's root  >  thread.lock  >  logctx.lock of a context for its record
- * In practice they are taken one after the other; the only nesting is registry > thread.lock in collections.
+ *     the one of collections  >  logctx.lock of a tree's root  >  thread.lock  >  logctx.lock of a context for its record
+ * That of collections alone is held for longer, while the host's callbacks run; only other collections wait for it.
  *
  * Memory ordering: counters are relaxed atomics with one writer each (load, add, store), so that readers on other threads
  * see whole values; who must see something *because of* something else takes a lock, or says so beside the field.

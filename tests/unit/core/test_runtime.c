@@ -77,6 +77,39 @@ static void test_the_live_limit(void **state)
     end(again);
 }
 
+static void count_line(const logctx_log_line_t *line, void *user)
+{
+    if (strstr(line->message, "limits.live_contexts"))
+        ++*(int *)user;
+}
+
+// A program that stays at its limit is told once, not with every context that comes and goes there.
+static void test_the_live_limit_is_said_once(void **state)
+{
+    (void)state;
+    enum { LIMIT = 8 };
+    logctx_t *ctx[LIMIT];
+    int lines = 0;
+    end(make("crowd", "far from the limit")); // whatever was said before is taken back
+    logctx_set_logger(count_line, &lines);
+    set_live_limit(LIMIT);
+    for (int i = 0; i < LIMIT; i++)
+        ctx[i] = make("crowd", "c");
+    end(make("crowd", "beyond"));
+    assert_int_equal(lines, 1);
+    for (int i = 0; i < 5; i++) {
+        end(ctx[LIMIT - 1]);
+        ctx[LIMIT - 1] = make("crowd", "at the limit");
+        end(make("crowd", "beyond"));
+    }
+    assert_int_equal(lines, 1);
+    for (int i = 0; i < LIMIT; i++)
+        end(ctx[i]);
+    end(make("crowd", "room again"));
+    assert_int_equal(lines, 2);
+    logctx_set_logger(NULL, NULL);
+}
+
 static void test_beyond_the_limit_errors_are_exported(void **state)
 {
     (void)state;
@@ -191,8 +224,13 @@ static void test_version(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        core_test(test_limits),  core_test(test_the_live_limit), core_test(test_beyond_the_limit_errors_are_exported),
-        core_test(test_servers), core_test(test_builtin_clocks), core_test(test_the_clock_stays_while_contexts_live),
+        core_test(test_limits),
+        core_test(test_the_live_limit),
+        core_test(test_the_live_limit_is_said_once),
+        core_test(test_beyond_the_limit_errors_are_exported),
+        core_test(test_servers),
+        core_test(test_builtin_clocks),
+        core_test(test_the_clock_stays_while_contexts_live),
         core_test(test_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
