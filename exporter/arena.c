@@ -7,14 +7,12 @@
 #include "valid_utf8.h"
 
 #include <stdalign.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_SIZE = 32 * 1024, FORMAT_SIZE = 1024 };
+enum { BLOCK_SIZE = 32 * 1024 };
 
 struct logctx__arena_block {
     struct logctx__arena_block *older;
@@ -97,16 +95,6 @@ char *logctx__arena_text(struct logctx__arena *arena, const char *text, size_t l
 char *logctx__arena_string(struct logctx__arena *arena, const char *text)
 {
     return logctx__arena_text(arena, text, strlen(text));
-}
-
-char *logctx__arena_format(struct logctx__arena *arena, const char *format, ...)
-{
-    char text[FORMAT_SIZE];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return logctx__arena_string(arena, text);
 }
 
 void *logctx__arena_grow(struct logctx__arena *arena, void *array, size_t count, size_t *capacity, size_t size)

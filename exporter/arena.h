@@ -30,7 +30,6 @@ void *logctx__arena_array(struct logctx__arena *arena, size_t count, size_t size
 // A copy as a zero-terminated string of valid UTF-8, in which bad sequences and zero bytes are U+FFFD.
 char *logctx__arena_text(struct logctx__arena *arena, const char *text, size_t length);
 char *logctx__arena_string(struct logctx__arena *arena, const char *text);
-char *logctx__arena_format(struct logctx__arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // `array` of `*capacity` items of `size` bytes with room for one more than `count`; grows twofold, in the arena.
 void *logctx__arena_grow(struct logctx__arena *arena, void *array, size_t count, size_t *capacity, size_t size);

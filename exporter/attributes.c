@@ -121,13 +121,3 @@ void logctx__attributes_set(struct logctx__attributes *list, struct logctx__aren
         list->items[list->count++] = pair;
     }
 }
-
-const otlp_pair_t *logctx__attributes_find(const struct logctx__attributes *list, const char *key)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i]->key, key) == 0) {
-            return list->items[i];
-        }
-    }
-    return NULL;
-}

@@ -25,6 +25,5 @@ struct logctx__attributes {
 };
 
 void logctx__attributes_set(struct logctx__attributes *list, struct logctx__arena *arena, logctx_attr_t attr);
-const otlp_pair_t *logctx__attributes_find(const struct logctx__attributes *list, const char *key);
 
 #endif

@@ -47,11 +47,6 @@ void logctx__lane_free(struct logctx__lane *lane)
     logctx__gzip_free(&lane->gzip);
 }
 
-bool logctx__lane_is_free(const struct logctx__lane *lane, int64_t now_ms)
-{
-    return lane->state == LOGCTX__IDLE && now_ms >= lane->not_before_ms;
-}
-
 // The batch has ended. Its time counts with all its attempts and waits.
 static void finish(struct logctx__lane *lane, const char *error_type, long status, int64_t now_ms)
 {

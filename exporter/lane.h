@@ -40,9 +40,6 @@ bool logctx__lane_init(struct logctx__lane *lane, const struct logctx__options *
                        struct logctx__books *books, struct logctx__http *http);
 void logctx__lane_free(struct logctx__lane *lane);
 
-// Whether a batch can be given to it now.
-bool logctx__lane_is_free(const struct logctx__lane *lane, int64_t now_ms);
-
 // A batch, already in the books as in flight. `body` must stay until the lane is idle again.
 void logctx__lane_send(struct logctx__lane *lane, const uint8_t *body, size_t length, uint64_t items, int64_t now_ms);
 // Begins the attempt that is due.
