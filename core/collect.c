@@ -155,12 +155,13 @@ static void collect_series(struct series *series, logctx_series_t *sum, const st
 
 static void collect_loops(const logctx_collector_t *collector)
 {
-    struct loop_row rows[LOOP_ROWS];
+    static struct loop_row rows[LOOP_ROWS]; // of the one collection that there is at a time
     size_t count = logctx__loops_end(rows);
     for (size_t i = 0; i < count; i++) {
         logctx_loop_sums_t sums = {.since_unix_ns = rows[i].since_unix,
                                    .loop_cpu_ns = rows[i].emitted_loop,
-                                   .unattributed_cpu_ns = rows[i].emitted_unattributed};
+                                   .unattributed_cpu_ns = rows[i].emitted_unattributed,
+                                   .delay = rows[i].delay};
         memcpy(sums.name, rows[i].name, sizeof sums.name);
         collector->loop(collector->user, &sums);
     }

@@ -49,6 +49,31 @@ static bool look_at(const struct thread *thread, struct look *look, int64_t *una
     return true;
 }
 
+// The buckets decide the count, since they are what a reader adds up: a callback that is being counted is in all or none.
+static void add_delay(logctx_histogram_t *sum, const struct delay_cells *delay)
+{
+    if (atomic_load_explicit(&delay->count, memory_order_acquire) == 0)
+        return;
+    double min = (double)READ_RELAXED(delay->min) / 1e9, max = (double)READ_RELAXED(delay->max) / 1e9;
+    sum->min = sum->count == 0 || min < sum->min ? min : sum->min;
+    sum->max = sum->count == 0 || max > sum->max ? max : sum->max;
+    sum->sum += (double)READ_RELAXED(delay->sum) / 1e9;
+    for (size_t i = 0; i <= LOGCTX_BOUNDS; i++) {
+        uint64_t count = READ_RELAXED(delay->buckets[i]);
+        sum->buckets[i] += count;
+        sum->count += count;
+    }
+}
+
+static void clear_delay(struct delay_cells *delay)
+{
+    atomic_store_explicit(&delay->count, 0, memory_order_relaxed);
+    atomic_store_explicit(&delay->sum, 0, memory_order_relaxed);
+    atomic_store_explicit(&delay->max, 0, memory_order_relaxed);
+    for (size_t i = 0; i <= LOGCTX_BOUNDS; i++)
+        atomic_store_explicit(&delay->buckets[i], 0, memory_order_relaxed);
+}
+
 // By the thread itself: its sums go to the row of its name, and it begins anew. What the context that runs has used so far
 // is taken off in advance, as all of its slice will be charged.
 void logctx__loop_retire(struct thread *thread, const char *new_name)
@@ -61,7 +86,9 @@ void logctx__loop_retire(struct thread *thread, const char *new_name)
     struct loop_row *row = row_of(thread->loop_name);
     row->retired_loop += READ_RELAXED(thread->loop_cpu);
     row->retired_unattributed += unattributed;
+    add_delay(&row->retired_delay, &thread->delay);
     logctx__unlock(&table.lock);
+    clear_delay(&thread->delay);
     thread->cpu_base = logctx__read_cpu_of(thread, &now) ? now : 0;
     thread->unattributed = 0;
     atomic_store_explicit(&thread->attributed_cpu, known ? -look.cpu : 0, memory_order_relaxed);
@@ -76,6 +103,7 @@ void logctx__loops_begin(void)
     for (size_t i = 0; i < table.count; i++) {
         table.rows[i].loop = table.rows[i].retired_loop;
         table.rows[i].unattributed = table.rows[i].retired_unattributed;
+        table.rows[i].delay = table.rows[i].retired_delay;
     }
     logctx__unlock(&table.lock);
 }
@@ -94,6 +122,7 @@ void logctx__loops_add(struct thread *thread, struct look *look)
     struct loop_row *row = row_of(thread->loop_name);
     row->loop += READ_RELAXED(thread->loop_cpu);
     row->unattributed += thread->unattributed;
+    add_delay(&row->delay, &thread->delay);
     logctx__unlock(&table.lock);
     logctx__unlock(&thread->lock);
 }

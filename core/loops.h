@@ -24,6 +24,7 @@ struct loop_row {
     int64_t retired_loop, retired_unattributed; /* of ended and renamed threads */
     int64_t loop, unattributed;                 /* of the collection under way */
     int64_t emitted_loop, emitted_unattributed; /* never go down: scaled samples and clocks have noise */
+    logctx_histogram_t retired_delay, delay;
 };
 
 LOGCTX_INTERNAL void logctx__loops_begin(void);

@@ -40,6 +40,7 @@ void logctx_poll_begin_at(const logctx_site_t *site)
     if (unlikely(!thread->loop_named))
         logctx_set_loop_name("loop");
     thread->in_poll = true;
+    thread->polled_at = 0;
     thread->poll_measured = thread->turn++ % MEASURED_TURNS == 0;
     if (unlikely(thread->poll_measured))
         thread->poll_measured = outside_contexts(thread, &thread->poll_cpu);
@@ -60,6 +61,44 @@ void logctx_poll_end(void)
     if (unlikely(thread->poll_measured) && outside_contexts(thread, &now))
         thread->poll_cost = now > thread->poll_cpu ? now - thread->poll_cpu : 0;
     ADD_OWNED(thread->loop_cpu, thread->poll_cost);
+    if (thread->wants_delay)
+        thread->polled_at = logctx__monotonic();
+}
+
+uint64_t logctx_now_ns(void)
+{
+    return logctx__monotonic();
+}
+
+// min before count, which readers look at first: a count above 0 has a minimum.
+static void count_delay(struct delay_cells *delay, uint64_t ns)
+{
+    uint64_t count = READ_RELAXED(delay->count);
+    double seconds = (double)ns / 1e9;
+    unsigned bucket = 0;
+    while (bucket < LOGCTX_BOUNDS && seconds > logctx_duration_bounds[bucket])
+        bucket++;
+    ADD_OWNED(delay->buckets[bucket], 1);
+    ADD_OWNED(delay->sum, ns);
+    if (count == 0 || ns < READ_RELAXED(delay->min))
+        atomic_store_explicit(&delay->min, ns, memory_order_relaxed);
+    if (ns > READ_RELAXED(delay->max))
+        atomic_store_explicit(&delay->max, ns, memory_order_relaxed);
+    atomic_store_explicit(&delay->count, count + 1, memory_order_release);
+}
+
+void logctx_loop_ran(uint64_t ready_ns)
+{
+    struct thread *thread = this_thread();
+    if (unlikely(!thread))
+        return;
+    thread->wants_delay = true;
+    if (ready_ns == 0)
+        ready_ns = thread->polled_at;
+    if (ready_ns == 0)
+        return;
+    uint64_t now = logctx__monotonic();
+    count_delay(&thread->delay, now > ready_ns ? now - ready_ns : 0);
 }
 
 void logctx_set_loop_name(const char *name)

@@ -90,6 +90,7 @@ static struct thread *new_thread(void)
     atomic_init(&thread->lock, 0);
     thread->contexts = (struct pool){.block_size = sizeof(struct logctx), .prepare = prepare_context};
     logctx__record_pool(&thread->records);
+    logctx__bound_pool(&thread->bounds);
     thread->attached = true;
     logctx__lock(&registry.lock);
     thread->next = READ_RELAXED(registry.newest);
@@ -108,6 +109,8 @@ static void begin(struct thread *thread)
     thread->in_poll = false;
     thread->turn = 0;
     thread->poll_cost = 0;
+    thread->wants_delay = false;
+    thread->polled_at = 0;
     thread->loop_named = false;
     thread->recent_next = 0;
     memset(thread->recent, 0, sizeof thread->recent);

@@ -20,6 +20,7 @@
 #include <logctx/collect.h>
 #include <logctx/log.h>
 #include <logctx/logctx.h>
+#include <logctx/loop.h>
 #include <logctx/sink.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -189,6 +190,12 @@ struct recorded_switch {
     uint64_t monotonic;
 };
 
+/* How late a loop ran what was ready. Written by the thread alone; readers see each cell whole. */
+struct delay_cells {
+    _Atomic uint64_t count, sum, min, max;
+    _Atomic uint64_t buckets[LOGCTX_BOUNDS + 1];
+};
+
 /* Fixed-size blocks of one thread: allocated by it alone, freed by anyone. */
 struct pool {
     size_t block_size;
@@ -210,12 +217,14 @@ struct thread {
     bool poll_measured;
     bool loop_named;
     uint32_t turn;
-    int64_t poll_cpu;  /* outside of contexts, when the poll began */
-    int64_t poll_cost; /* of the turn that was measured last: what the turns up to the next one count as */
+    int64_t poll_cpu;   /* outside of contexts, when the poll began */
+    int64_t poll_cost;  /* of the turn that was measured last: what the turns up to the next one count as */
+    bool wants_delay;   /* somebody asks how late the loop is */
+    uint64_t polled_at; /* monotonic: when the poll ended; 0: not in a turn */
     const logctx_site_t *current_at; /* who made current what is */
     struct recorded_switch recent[LOGCTX_RECENT];
     uint32_t recent_next;
-    struct pool contexts, records;
+    struct pool contexts, records, bounds;
     uint64_t live_check_at, live_checked_limit;
 
     /* Written by the owner, read by collections. */
@@ -225,6 +234,7 @@ struct thread {
     _Atomic uint64_t refused_switches;
     _Atomic int64_t attributed_cpu; /* slices of contexts on this thread */
     _Atomic int64_t loop_cpu;
+    struct delay_cells delay;
     atomic_uchar process; /* the generation in which it has a thread, or had the last one */
     atomic_uint in_sink;  /* seq_cst with the table of sinks: logctx_sink_remove() waits for 0 */
     /* The slice that runs, for collections on other threads: sequence odd while it changes. */
@@ -300,6 +310,9 @@ LOGCTX_INTERNAL void logctx__watch_forks(void);
 /* pool.c */
 LOGCTX_INTERNAL void *logctx__pool_get(struct pool *pool, struct thread *owner);
 LOGCTX_INTERNAL void logctx__pool_put(struct pool *pool, void *block, bool owned);
+
+/* bind.c */
+LOGCTX_INTERNAL void logctx__bound_pool(struct pool *pool);
 
 /* thread.c: NULL without memory. */
 LOGCTX_INTERNAL struct thread *logctx__attach(void);

@@ -223,6 +223,10 @@ static void on_loop(void *user, const logctx_loop_sums_t *loop)
                          seconds(loop->loop_cpu_ns));
     logctx__point_double(c->metrics, LOGCTX__METRIC_UNATTRIBUTED_CPU_TIME, &labels, loop->since_unix_ns,
                          seconds(loop->unattributed_cpu_ns));
+    if (loop->delay.count > 0) {
+        logctx__point_histogram(c->metrics, LOGCTX__METRIC_LOOP_DELAY, &labels, loop->since_unix_ns,
+                                logctx_duration_bounds, &loop->delay);
+    }
 }
 
 static void emit_rest(struct collection *c)

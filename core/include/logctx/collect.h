@@ -80,6 +80,7 @@ typedef struct logctx_loop_sums {
     uint64_t since_unix_ns;
     int64_t loop_cpu_ns;         /* between poll begin and end: sampled one turn in 64, and scaled */
     int64_t unattributed_cpu_ns; /* thread clocks - contexts - loop; never goes down */
+    logctx_histogram_t delay;    /* how late ready callbacks ran, in logctx_duration_bounds; no exemplars */
 } logctx_loop_sums_t;
 
 /* Contexts in the books: created = live + ended; ended = handed_over + unsampled + no_sink + dropped. */

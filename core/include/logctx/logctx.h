@@ -8,9 +8,11 @@
 #define LOGCTX_LOGCTX_H
 
 #include <logctx/base.h>
+#include <logctx/bind.h>
 #include <logctx/context.h>
 #include <logctx/error.h>
 #include <logctx/log.h>
+#include <logctx/loop.h>
 #include <logctx/runtime.h>
 #include <logctx/trace.h>
 #include <logctx/usage.h>

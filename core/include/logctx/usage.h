@@ -73,21 +73,6 @@ LOGCTX_API logctx_status_t logctx_db_waited_at(int64_t duration_ns, const logctx
 #define logctx_db_waited(duration_ns) logctx_db_waited_at((duration_ns), LOGCTX_HERE)
 LOGCTX_API void logctx_db_fetched(int64_t rows);
 
-/*
- * The event loop is about to poll. The sentinel must be current: if it is not, leaked_to_loop is reported with the
- * place that made the context current, and the sentinel is put back. Call it last before the poll (libuv: in
- * uv_prepare), and logctx_poll_end() first after it (uv_check); callbacks that run in between, as libuv's streams do,
- * are charged to their contexts. Budget: one comparison; on one turn in 64 a reading of
- * the CPU clock. Thread: the loop's. Current: the sentinel.
- */
-LOGCTX_API void logctx_poll_begin(void);
-LOGCTX_API void logctx_poll_begin_at(const logctx_site_t *site);
-LOGCTX_API void logctx_poll_end(void);
-#define logctx_poll_begin() logctx_poll_begin_at(LOGCTX_HERE)
-
-/* Name this thread's loop for the metrics (`logctx.loop.name`); "loop" by default. Copied, cut at 63 bytes. */
-LOGCTX_API void logctx_set_loop_name(const char *name);
-
 /* What a context in flight is doing. */
 typedef enum logctx_state {
     LOGCTX_STATE_IDLE = 0,    /* waiting for something the library does not know */

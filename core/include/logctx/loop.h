@@ -1,0 +1,52 @@
+/*
+ * logctx/loop.h: what an event loop tells the library: when it polls, and how late it ran what was ready. The adapters
+ * (logctx/uv.h, logctx/libevent.h, logctx/glib.h) do it for theirs; a loop of your own calls these.
+ *
+ * Thread: that of the loop. What is said here is of the calling thread's loop alone.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef LOGCTX_LOOP_H
+#define LOGCTX_LOOP_H
+
+#include <logctx/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * The event loop is about to poll. The sentinel must be current: if it is not, leaked_to_loop is reported with the
+ * place that made the context current, and the sentinel is put back. Call it last before the poll (libuv: in
+ * uv_prepare), and logctx_poll_end() first after it (uv_check); callbacks that run in between, as libuv's streams do,
+ * are charged to their contexts. Current: the sentinel. Errors: leaked_to_loop.
+ * Budget: one comparison; on one turn in 64 a reading of the CPU clock.
+ */
+LOGCTX_API void logctx_poll_begin(void);
+LOGCTX_API void logctx_poll_begin_at(const logctx_site_t *site);
+
+/*
+ * The poll has ended; what it found is ready from now on. Current: unchanged. Without a begin it does nothing.
+ * Budget: one reading of the monotonic clock once logctx_loop_ran() has been used, else none.
+ */
+LOGCTX_API void logctx_poll_end(void);
+
+/* Name this thread's loop for the metrics (`logctx.loop.name`); "loop" by default. Copied, cut at 63 bytes. */
+LOGCTX_API void logctx_set_loop_name(const char *name);
+
+/* The library's monotonic clock, in nanoseconds: what `ready_ns` below is measured by. Any thread. */
+LOGCTX_API uint64_t logctx_now_ns(void);
+
+/*
+ * Work that was ready at `ready_ns` begins to run now: the difference goes to the metric `logctx.loop.delay`. 0: it has
+ * been ready since the poll ended (nothing is counted outside of a turn). A timer passes the time it was due.
+ * Current: unchanged. Budget: one reading of the monotonic clock, no lock, no allocation.
+ */
+LOGCTX_API void logctx_loop_ran(uint64_t ready_ns);
+
+#define logctx_poll_begin() logctx_poll_begin_at(LOGCTX_HERE)
+
+#ifdef __cplusplus
+}
+#endif
+#endif
