@@ -92,7 +92,8 @@ void logctx_exit_at(logctx_t *ctx, const logctx_site_t *site)
         return;
     }
     switch_and_judge(previous, ctx, site);
-    logctx__finish(thread, ctx, site);
+    if (!logctx__finish(thread, ctx, site) && unlikely(ctx->process) && thread)
+        logctx__process_exited(thread, ctx, false, site);
 }
 
 void(logctx_exit)(logctx_t *ctx)

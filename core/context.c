@@ -285,6 +285,7 @@ static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const log
     set_times(ctx, opts->start_unix_ns);
     set_identity(thread, ctx, opts);
     ctx->over_limit = over_limit(thread);
+    ctx->process = opts->type == LOGCTX_TYPE_BACKGROUND;
     return ctx;
 }
 
@@ -469,6 +470,8 @@ static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *si
     ADD_OWNED(thread->ended, 1);
     if (is_recorded(ctx))
         ADD_OWNED(thread->ended_sampled, 1);
+    if (unlikely(ctx->process))
+        logctx__process_exited(thread, ctx, true, site);
     return true;
 }
 
@@ -596,15 +599,16 @@ void logctx__adopt_finished(struct thread *thread)
     }
 }
 
-void logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
+bool logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
 {
     if (!finish(thread, ctx, site))
-        return;
+        return false;
     if (ctx->previous_held) {
         ctx->previous_held = false;
         logctx_unref(ctx->previous);
     }
     drop_live_reference(thread, ctx);
+    return true;
 }
 
 void logctx_finish_at(logctx_t *ctx, const logctx_site_t *site)

@@ -49,10 +49,8 @@ static void stop(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_
 }
 
 static void start(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
-                  const logctx_site_t *site)
+                  const logctx_site_t *site, const logctx_site_t *before)
 {
-    const logctx_site_t *before = READ_RELAXED(ctx->switched_at); // who made it current the last time
-    atomic_store_explicit(&ctx->switched_at, site, memory_order_relaxed);
     if (unlikely(thread->id != ctx->home)) {
         report(thread, LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD, ctx, site, before);
         return;
@@ -69,6 +67,16 @@ static void start(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading
     ctx->start = *now;
     ctx->start_monotonic = monotonic;
     atomic_store_explicit(&ctx->started, true, memory_order_relaxed);
+}
+
+static void begin(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
+                  const logctx_site_t *site)
+{
+    const logctx_site_t *before = READ_RELAXED(ctx->switched_at); // who made it current the last time
+    atomic_store_explicit(&ctx->switched_at, site, memory_order_relaxed);
+    start(thread, ctx, now, monotonic, site, before);
+    if (unlikely(ctx->process))
+        logctx__process_resumed(thread, ctx, site, before);
 }
 
 static void remember(struct thread *thread, logctx_t *from, logctx_t *to, const logctx_site_t *site, uint64_t monotonic)
@@ -125,7 +133,7 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     logctx__tls.current = to;
     remember(thread, from, to, site, monotonic);
     if (!is_sentinel(to))
-        start(thread, to, now, monotonic, site);
+        begin(thread, to, now, monotonic, site);
     if (!is_sentinel(to) && likely(now != NULL))
         publish_slice(thread, to->owner == thread ? to->shard : NULL, now->total_ns, monotonic);
     else

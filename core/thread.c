@@ -2,7 +2,7 @@
 // thread, so that thousands of threads leave nothing behind; never freed, because contexts may outlive their thread.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "types.h"
+#include "deferred.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +91,7 @@ static struct thread *new_thread(void)
     thread->contexts = (struct pool){.block_size = sizeof(struct logctx), .prepare = prepare_context};
     logctx__record_pool(&thread->records);
     logctx__bound_pool(&thread->bounds);
+    logctx__deferred_pools(&thread->deferreds, &thread->entries);
     thread->attached = true;
     logctx__lock(&registry.lock);
     thread->next = READ_RELAXED(registry.newest);

@@ -112,6 +112,7 @@ struct logctx {
     bool has_parent_span;
     bool remote_parent;
     bool over_limit; /* made beyond limits.live_contexts: no span */
+    bool process;    /* of type background: it ends once */
 
     /* Held strongly until finish, by generation afterwards: a chain of finished contexts must not keep itself alive. */
     logctx_t *previous;
@@ -224,7 +225,9 @@ struct thread {
     const logctx_site_t *current_at; /* who made current what is */
     struct recorded_switch recent[LOGCTX_RECENT];
     uint32_t recent_next;
-    struct pool contexts, records, bounds;
+    struct pool contexts, records, bounds, deferreds, entries;
+    struct logctx_deferred *dying; /* deferreds without a reference, being freed */
+    bool in_dying;
     uint64_t live_check_at, live_checked_limit;
 
     /* Written by the owner, read by collections. */
@@ -235,8 +238,9 @@ struct thread {
     _Atomic int64_t attributed_cpu; /* slices of contexts on this thread */
     _Atomic int64_t loop_cpu;
     struct delay_cells delay;
-    atomic_uchar process; /* the generation in which it has a thread, or had the last one */
-    atomic_uint in_sink;  /* seq_cst with the table of sinks: logctx_sink_remove() waits for 0 */
+    _Atomic int64_t deferreds_pending; /* made here less called here */
+    atomic_uchar process;              /* the generation in which it has a thread, or had the last one */
+    atomic_uint in_sink;               /* seq_cst with the table of sinks: logctx_sink_remove() waits for 0 */
     /* The slice that runs, for collections on other threads: sequence odd while it changes. */
     atomic_uint slice_sequence;
     _Atomic(struct shard *) slice_shard;
@@ -311,6 +315,12 @@ LOGCTX_INTERNAL void logctx__watch_forks(void);
 LOGCTX_INTERNAL void *logctx__pool_get(struct pool *pool, struct thread *owner);
 LOGCTX_INTERNAL void logctx__pool_put(struct pool *pool, void *block, bool owned);
 
+/* process.c: a background process was made current, or exited; `first`: it had not ended before. */
+LOGCTX_INTERNAL void logctx__process_resumed(struct thread *thread, logctx_t *process, const logctx_site_t *site,
+                                             const logctx_site_t *before);
+LOGCTX_INTERNAL void logctx__process_exited(struct thread *thread, logctx_t *process, bool first,
+                                            const logctx_site_t *site);
+
 /* bind.c */
 LOGCTX_INTERNAL void logctx__bound_pool(struct pool *pool);
 
@@ -358,7 +368,8 @@ LOGCTX_INTERNAL void logctx__live_remove(logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__count_end(struct thread *thread, logctx_t *ctx, uint64_t duration_ns, int64_t cpu_ns);
 
 /* context.c */
-LOGCTX_INTERNAL void logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site);
+/* False if it was finished before. */
+LOGCTX_INTERNAL bool logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site);
 LOGCTX_INTERNAL void logctx__adopt_finished(struct thread *thread);
 LOGCTX_INTERNAL uint64_t logctx__refused_without_thread(void);
 LOGCTX_INTERNAL logctx_t *logctx__if_generation(logctx_t *ctx, uint32_t generation);

@@ -10,9 +10,11 @@
 #include <logctx/base.h>
 #include <logctx/bind.h>
 #include <logctx/context.h>
+#include <logctx/deferred.h>
 #include <logctx/error.h>
 #include <logctx/log.h>
 #include <logctx/loop.h>
+#include <logctx/process.h>
 #include <logctx/runtime.h>
 #include <logctx/trace.h>
 #include <logctx/usage.h>

@@ -1,0 +1,172 @@
+// Background processes: work in a root context of its own, and the end of such a context: once, and not to be run after.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "deferred.h"
+
+#include <logctx/process.h>
+#include <logctx/trace.h>
+
+static const logctx_process_observer_t *_Atomic installed;
+
+void logctx_set_process_observer(const logctx_process_observer_t *observer)
+{
+    atomic_store_explicit(&installed, observer, memory_order_release);
+}
+
+static void tell(struct thread *thread, logctx_t *process, bool ended)
+{
+    const logctx_process_observer_t *observer = atomic_load_explicit(&installed, memory_order_acquire);
+    void (*function)(void *, logctx_t *) = !observer ? NULL : ended ? observer->ended : observer->resumed;
+    if (!function)
+        return;
+    if (!ended) { // within the switch
+        thread->in_hook++;
+        function(observer->user, process);
+        thread->in_hook--;
+        return;
+    }
+    logctx_t *before = current_context();
+    function(observer->user, process);
+    logctx__switch(thread, before, thread->current_at);
+}
+
+static void report(struct thread *thread, logctx_error_kind_t kind, logctx_t *process, const logctx_site_t *site,
+                   const logctx_site_t *set_by)
+{
+    logctx__report(
+        thread,
+        &(struct occurrence){
+            .kind = kind, .affected = process, .expected = logctx_name(process), .found_by = site, .set_by = set_by});
+}
+
+void logctx__process_resumed(struct thread *thread, logctx_t *process, const logctx_site_t *site,
+                             const logctx_site_t *before)
+{
+    if (unlikely(READ_RELAXED(process->finished)))
+        report(thread, LOGCTX_ERROR_BGPROC_REENTERED, process, site, before);
+    else
+        tell(thread, process, false);
+}
+
+void logctx__process_exited(struct thread *thread, logctx_t *process, bool first, const logctx_site_t *site)
+{
+    if (unlikely(!first))
+        report(thread, LOGCTX_ERROR_BGPROC_EXITED, process, site, thread->current_at);
+    else
+        tell(thread, process, true);
+}
+
+// What a process needs to end, in the entry that waits for its work.
+struct running {
+    logctx_t *ctx;
+    const logctx_site_t *site;
+};
+
+static void report_exception(const struct running *running, const char *error)
+{
+    const char *desc = logctx_kind_name(logctx_kind_of(running->ctx));
+    logctx_set_failed(running->ctx, error, NULL);
+    logctx__report(this_thread(), &(struct occurrence){.kind = LOGCTX_ERROR_BGPROC_EXCEPTION,
+                                                       .affected = running->ctx,
+                                                       .text = desc,
+                                                       .found_by = running->site});
+}
+
+static void end(const struct running *running, const char *error)
+{
+    if (error)
+        report_exception(running, error);
+    logctx_exit_at(running->ctx, running->site);
+    logctx_unref(running->ctx);
+}
+
+// The work has its result: the process ends where that was found, and whoever waits for the process is called.
+static logctx_deferred_t *end_later(struct entry *entry, const logctx_result_t *result)
+{
+    struct running running = {entry->data, entry->capture.site};
+    logctx_deferred_t *ended = entry->to;
+    entry->clear = true;
+    end(&running, result->error);
+    if (ended && logctx__deferred_set(ended, logctx_success(NULL, NULL), running.site))
+        return ended;
+    logctx_deferred_unref(ended);
+    return NULL;
+}
+
+// Nobody will complete the work any more.
+static void drop(struct entry *entry)
+{
+    logctx_unref(entry->data);
+    logctx_deferred_unref(entry->to);
+}
+
+static bool end_with(logctx_deferred_t *work, const struct running *running, logctx_deferred_t *ended)
+{
+    struct entry *entry = logctx__entry_new();
+    if (!entry)
+        return false;
+    entry->kind = ENTRY_STEP;
+    entry->step = end_later;
+    entry->drop = drop;
+    entry->data = running->ctx;
+    entry->capture.site = running->site;
+    entry->to = logctx_deferred_ref(ended);
+    logctx__entry_append(work, entry);
+    return true;
+}
+
+static logctx_t *new_process(const char *desc, const logctx_opts_t *opts, logctx_t *starter, const logctx_site_t *site)
+{
+    logctx_opts_t own = LOGCTX_OPTS_INIT;
+    if (opts) {
+        own.name = opts->name;
+        own.server = opts->server;
+        own.span_kind = opts->span_kind;
+        own.start_unix_ns = opts->start_unix_ns;
+    }
+    own.type = LOGCTX_TYPE_BACKGROUND;
+    if (!own.server && !is_sentinel(starter))
+        own.server = logctx_server(starter);
+    logctx_t *ctx = logctx_new_at(logctx_kind(desc), &own, site);
+    if (is_sentinel(starter) || is_sentinel(ctx))
+        return ctx;
+    logctx_span_context_t here = logctx_get_span_context(starter), there = logctx_get_span_context(ctx);
+    logctx_add_link(ctx, &here, NULL, NULL, 0);
+    logctx_add_link(starter, &there, NULL, NULL, 0);
+    return ctx;
+}
+
+static void run(const struct running *running, logctx_work_t *work, void *user, logctx_deferred_t *ended)
+{
+    logctx_result_t result = work ? work(user) : logctx_failure("_OTHER", NULL, NULL);
+    logctx_deferred_t *deferred = result.deferred;
+    if (deferred && !logctx_deferred_is_complete(deferred) && end_with(deferred, running, ended)) {
+        logctx_deferred_unref(deferred);
+        return;
+    }
+    const logctx_result_t *there = deferred ? logctx_deferred_result(deferred) : &result;
+    if (deferred)
+        deferred->handled = true;
+    end(running, there ? there->error : LOGCTX_NO_MEMORY);
+    logctx_deferred_call_here(ended, logctx_success(NULL, NULL));
+    if (deferred)
+        logctx_deferred_unref(deferred);
+    else
+        logctx__result_free(&result);
+}
+
+logctx_deferred_t *logctx_run_as_background_process_at(const char *desc, const logctx_opts_t *opts, logctx_work_t *work,
+                                                       void *user, const logctx_site_t *site)
+{
+    if (!work)
+        logctx__misuse("logctx_run_as_background_process() got a NULL function; pass the work to be done", site);
+    logctx_t *starter = logctx_ref(current_context());
+    logctx_preserve_t block = logctx_preserve_enter_at(&logctx__sentinel, site);
+    logctx_deferred_t *ended = logctx_deferred_new(NULL, NULL, NULL);
+    struct running running = {new_process(desc, opts, starter, site), site};
+    logctx_enter_at(running.ctx, site);
+    run(&running, work, user, ended);
+    logctx_preserve_exit_at(&block, site);
+    logctx_unref(starter);
+    return ended;
+}
