@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of all ops that the format knows. An op without a handler is one that the library has no part for
-// yet. Constant.
+// The table of all ops that the format knows. Constant.
 
 #include "ops.h"
 
@@ -28,28 +27,28 @@ static const op_row_t rows[] = {
     {"cpu_tick", op_cpu_tick},
     {"no_rusage", op_no_rusage},
     {"on_thread", op_on_thread},
-    {"defer_to_thread", NULL},
-    {"deliver", NULL},
+    {"defer_to_thread", op_defer_to_thread},
+    {"deliver", op_deliver},
 
-    {"d_new", NULL},
-    {"d_add", NULL},
-    {"d_callback", NULL},
-    {"d_errback", NULL},
-    {"d_cancel", NULL},
-    {"d_pause", NULL},
-    {"d_unpause", NULL},
-    {"d_state", NULL},
-    {"d_return", NULL},
-    {"d_fail", NULL},
-    {"d_pass", NULL},
-    {"gather", NULL},
-    {"make_yieldable", NULL},
-    {"run_in_background", NULL},
+    {"d_new", op_d_new},
+    {"d_add", op_d_add},
+    {"d_callback", op_d_callback},
+    {"d_errback", op_d_errback},
+    {"d_cancel", op_d_cancel},
+    {"d_pause", op_d_pause},
+    {"d_unpause", op_d_unpause},
+    {"d_state", op_d_state},
+    {"d_return", op_d_return},
+    {"d_fail", op_d_fail},
+    {"d_pass", op_d_pass},
+    {"gather", op_gather},
+    {"make_yieldable", op_make_yieldable},
+    {"run_in_background", op_run_in_background},
 
-    {"bg_new", NULL},
-    {"bg_process", NULL},
-    {"bg_scrape", NULL},
-    {"bg_metrics", NULL},
+    {"bg_new", op_bg_new},
+    {"bg_process", op_bg_process},
+    {"bg_scrape", op_bg_scrape},
+    {"bg_metrics", op_bg_metrics},
 };
 
 const op_row_t *ops_find(const char *name)

@@ -55,6 +55,7 @@ typedef struct errand {
     run_t *run;
     const step_t *step;
     clock_thread_t time;
+    logctx_t *caller; // who wants the work done; NULL: it is nobody's
     bool valid;
 } errand_t;
 
@@ -63,17 +64,24 @@ static void *run_errand(void *argument)
     errand_t *errand = argument;
 
     clock_attach(&errand->time);
+    if (!errand->caller) {
+        errand->valid = run_body(errand->run, errand->step, "ops");
+        return NULL;
+    }
+    logctx_t *ctx = logctx_new_on_thread(errand->caller);
+    logctx_enter(ctx);
     errand->valid = run_body(errand->run, errand->step, "ops");
+    logctx_exit(ctx);
+    logctx_unref(ctx);
     return NULL;
 }
 
-bool op_on_thread(run_t *run, const step_t *step, json_t **result)
+static bool run_on_thread(run_t *run, const step_t *step, logctx_t *caller)
 {
-    errand_t errand = {.run = run, .step = step};
+    errand_t errand = {.run = run, .step = step, .caller = caller};
     const char *label;
     pthread_t thread;
 
-    (void)result;
     if (!run_string(run, step, "label", &label)) {
         return false;
     }
@@ -84,4 +92,39 @@ bool op_on_thread(run_t *run, const step_t *step, json_t **result)
     }
     pthread_join(thread, NULL);
     return errand.valid;
+}
+
+bool op_on_thread(run_t *run, const step_t *step, json_t **result)
+{
+    (void)result;
+    return run_on_thread(run, step, NULL);
+}
+
+bool op_defer_to_thread(run_t *run, const step_t *step, json_t **result)
+{
+    if (!run_on_thread(run, step, logctx_current())) {
+        return false;
+    }
+    const char *error = run_ending(run, NULL).error;
+    logctx_deferred_t *deferred = logctx_deferred_new(NULL, NULL, NULL);
+    if (!run_keep_deferred(run, step, deferred, NULL)) {
+        return false;
+    }
+    world_set_error(&run->world, json_string_value(json_object_get(step->op, "d")), error);
+    logctx_make_yieldable(deferred);
+    *result = json_pack("{s:b}", "complete", logctx_deferred_is_complete(deferred));
+    return true;
+}
+
+bool op_deliver(run_t *run, const step_t *step, json_t **result)
+{
+    logctx_deferred_t *deferred;
+
+    (void)result;
+    if (!run_deferred(run, step, &deferred)) {
+        return false;
+    }
+    const char *error = world_error(&run->world, json_string_value(json_object_get(step->op, "d")));
+    logctx_deferred_call_here(deferred, error ? logctx_failure(error, NULL, NULL) : logctx_success(NULL, NULL));
+    return true;
 }

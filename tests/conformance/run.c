@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "ops.h"
+#include "processes.h"
 
 enum { NS_PER_MS = 1000000 };
 static const char SENTINEL_ID[] = "sentinel";
@@ -104,7 +105,8 @@ static bool run_op(run_t *run, const step_t *step)
     json_t *result = NULL;
     const op_row_t *row = ops_find(json_string_value(json_object_get(step->op, "op")));
 
-    if (!row->handler(run, step, &result)) {
+    // What is wrong in a body that a callback ran is found here: the library has carried it no further.
+    if (!row->handler(run, step, &result) || run->problem[0]) {
         json_decref(result);
         return false;
     }
@@ -133,6 +135,7 @@ bool run_body(run_t *run, const step_t *step, const char *key)
     }
     char *path = make_path("%s.%s", step->path, key);
     trace_record(&run->trace, path, NULL);
+    run->ending = (ending_t){0};
     bool valid = run_ops(run, ops, path);
     free(path);
     return valid;
@@ -149,6 +152,8 @@ bool run_scenario(run_t *run, const scenario_t *scenario)
     // What clearing up brings to light is no part of the trace.
     trace_listen(NULL);
 
+    processes_reset();
+    logctx_deferred_unref(run->ending.deferred);
     world_close(&run->world);
     return valid;
 }

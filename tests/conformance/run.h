@@ -14,8 +14,16 @@
 #include "trace.h"
 #include "world.h"
 
+/* How a body ends: with a deferred (a reference), an error, what it was called with, or, without all these, plainly. */
+typedef struct ending {
+    logctx_deferred_t *deferred;
+    const char *error;
+    bool pass;
+} ending_t;
+
 typedef struct run {
     world_t world;
+    ending_t ending; // of the body that is running or has just run
     trace_t trace;
     char problem[320]; // why the scenario is not a valid one; "" as long as it is
 } run_t;

@@ -83,26 +83,3 @@ void scenario_close(scenario_t *scenario)
     json_decref(scenario->root);
     *scenario = (scenario_t){0};
 }
-
-static const char *unsupported_in(const json_t *ops)
-{
-    for (size_t i = 0; i < json_array_size(ops); i++) {
-        const json_t *op = json_array_get(ops, i);
-        const char *name = json_string_value(json_object_get(op, "op"));
-        if (!ops_find(name)->handler) {
-            return name;
-        }
-        for (size_t k = 0; k < sizeof body_keys / sizeof *body_keys; k++) {
-            const char *found = unsupported_in(json_object_get(op, body_keys[k]));
-            if (found) {
-                return found;
-            }
-        }
-    }
-    return NULL;
-}
-
-const char *scenario_unsupported(const scenario_t *scenario)
-{
-    return unsupported_in(scenario->ops);
-}

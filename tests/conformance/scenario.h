@@ -23,10 +23,4 @@ bool scenario_read(scenario_t *scenario, const char *line, size_t length, char *
 
 void scenario_close(scenario_t *scenario);
 
-/*
- * The name of the first op, in the order written, that has no handler, or NULL. It goes through every body,
- * run or not, and looks at nothing but names.
- */
-const char *scenario_unsupported(const scenario_t *scenario);
-
 #endif

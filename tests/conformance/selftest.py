@@ -164,16 +164,14 @@ class Driver(unittest.TestCase):
         trace = json.loads(self.run_driver([timed], "--trace").stdout)["expect"]
         self.assertEqual((trace[4]["r"]["utime"], trace[4]["r"]["stime"]), (5, 3))
 
-    def test_unsupported_op_is_skipped_wherever_it_stands(self):
+    def test_what_is_wrong_in_a_callback_is_found(self):
         deep = {"id": "selftest/deep", "group": "selftest", "expect": [], "ops": [
-            {"op": "on_thread", "label": "t", "ops": [
-                {"op": "d_add", "d": "x", "both": [{"op": "bg_scrape"}]}]}]}
-        numbers, done = self.counts([deep, self.base], "--verbose")
-        if numbers == (1, 0, 1):
-            self.assertIn("skipped selftest/deep: d_add\n", done.stdout)
-        else:
-            # A version that carries out every op finds that there is no deferred x.
-            self.assertEqual(numbers, (1, 1, 0))
+            {"op": "d_new", "d": "x"},
+            {"op": "d_add", "d": "x", "both": [{"op": "enter", "id": "nobody"}]},
+            {"op": "d_callback", "d": "x"}]}
+        numbers, done = self.counts([deep, self.base])
+        self.assertEqual(numbers, (1, 1, 0))
+        self.assertIn('selftest/deep: op 1.both.0: there is no context "nobody" now', done.stdout)
 
     def test_what_is_not_valid_fails(self):
         cases = {

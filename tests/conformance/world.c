@@ -62,8 +62,48 @@ world_block_t *world_block(const world_t *world, const char *id)
     return NULL;
 }
 
+static world_deferred_t *find_deferred(const world_t *world, const char *id)
+{
+    for (size_t i = 0; i < world->deferred_count; i++) {
+        if (strcmp(world->deferreds[i].id, id) == 0) {
+            return &world->deferreds[i];
+        }
+    }
+    return NULL;
+}
+
+bool world_add_deferred(world_t *world, const char *id, logctx_deferred_t *deferred)
+{
+    if (find_deferred(world, id)) {
+        return false;
+    }
+    world->deferreds = room_for_one(world->deferreds, world->deferred_count, sizeof *world->deferreds);
+    world->deferreds[world->deferred_count++] = (world_deferred_t){.id = id, .deferred = deferred};
+    return true;
+}
+
+logctx_deferred_t *world_deferred(const world_t *world, const char *id)
+{
+    const world_deferred_t *found = find_deferred(world, id);
+
+    return found ? found->deferred : NULL;
+}
+
+void world_set_error(world_t *world, const char *id, const char *error)
+{
+    find_deferred(world, id)->error = error;
+}
+
+const char *world_error(const world_t *world, const char *id)
+{
+    return find_deferred(world, id)->error;
+}
+
 void world_close(world_t *world)
 {
+    for (size_t i = world->deferred_count; i-- > 0;) {
+        logctx_deferred_unref(world->deferreds[i].deferred);
+    }
     // A block holds its contexts until it is left for the first time.
     for (size_t i = world->block_count; i-- > 0;) {
         if (!world->blocks[i].left) {
@@ -82,5 +122,6 @@ void world_close(world_t *world)
     }
     free(world->contexts);
     free(world->blocks);
+    free(world->deferreds);
     *world = (world_t){0};
 }
