@@ -1,4 +1,5 @@
 // Background processes: work in a root context of its own, and the end of such a context: once, and not to be run after.
+// The calls of timers.c run here too: in a root context that ends with the work, and is no process.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "deferred.h"
@@ -56,26 +57,27 @@ void logctx__process_exited(struct thread *thread, logctx_t *process, bool first
         tell(thread, process, true);
 }
 
-// What a process needs to end, in the entry that waits for its work.
+// What it takes to end, in the entry that waits for the work.
 struct running {
     logctx_t *ctx;
     const logctx_site_t *site;
 };
 
-static void report_exception(const struct running *running, const char *error)
+static void report_failure(const struct running *running, const char *error)
 {
-    const char *desc = logctx_kind_name(logctx_kind_of(running->ctx));
+    bool process = running->ctx->process;
     logctx_set_failed(running->ctx, error, NULL);
-    logctx__report(this_thread(), &(struct occurrence){.kind = LOGCTX_ERROR_BGPROC_EXCEPTION,
-                                                       .affected = running->ctx,
-                                                       .text = desc,
-                                                       .found_by = running->site});
+    logctx__report(this_thread(), &(struct occurrence){
+                                      .kind = process ? LOGCTX_ERROR_BGPROC_EXCEPTION : LOGCTX_ERROR_UNHANDLED_FAILURE,
+                                      .affected = running->ctx,
+                                      .text = process ? logctx_kind_name(logctx_kind_of(running->ctx)) : error,
+                                      .found_by = running->site});
 }
 
 static void end(const struct running *running, const char *error)
 {
     if (error)
-        report_exception(running, error);
+        report_failure(running, error);
     logctx_exit_at(running->ctx, running->site);
     logctx_unref(running->ctx);
 }
@@ -115,7 +117,8 @@ static bool end_with(logctx_deferred_t *work, const struct running *running, log
     return true;
 }
 
-static logctx_t *new_process(const char *desc, const logctx_opts_t *opts, logctx_t *starter, const logctx_site_t *site)
+static logctx_t *new_process(logctx_kind_t *desc, const logctx_opts_t *opts, logctx_t *starter,
+                             const logctx_site_t *site)
 {
     logctx_opts_t own = LOGCTX_OPTS_INIT;
     if (opts) {
@@ -127,7 +130,7 @@ static logctx_t *new_process(const char *desc, const logctx_opts_t *opts, logctx
     own.type = LOGCTX_TYPE_BACKGROUND;
     if (!own.server && !is_sentinel(starter))
         own.server = logctx_server(starter);
-    logctx_t *ctx = logctx_new_at(logctx_kind(desc), &own, site);
+    logctx_t *ctx = logctx_new_at(desc, &own, site);
     if (is_sentinel(starter) || is_sentinel(ctx))
         return ctx;
     logctx_span_context_t here = logctx_get_span_context(starter), there = logctx_get_span_context(ctx);
@@ -155,6 +158,16 @@ static void run(const struct running *running, logctx_work_t *work, void *user, 
         logctx__result_free(&result);
 }
 
+// In the sentinel, with a context that was made there; it takes over the reference.
+static logctx_deferred_t *run_in(logctx_t *ctx, logctx_work_t *work, void *user, const logctx_site_t *site)
+{
+    logctx_deferred_t *ended = logctx_deferred_new(NULL, NULL, NULL);
+    struct running running = {ctx, site};
+    logctx_enter_at(ctx, site);
+    run(&running, work, user, ended);
+    return ended;
+}
+
 logctx_deferred_t *logctx_run_as_background_process_at(const char *desc, const logctx_opts_t *opts, logctx_work_t *work,
                                                        void *user, const logctx_site_t *site)
 {
@@ -162,11 +175,19 @@ logctx_deferred_t *logctx_run_as_background_process_at(const char *desc, const l
         logctx__misuse("logctx_run_as_background_process() got a NULL function; pass the work to be done", site);
     logctx_t *starter = logctx_ref(current_context());
     logctx_preserve_t block = logctx_preserve_enter_at(&logctx__sentinel, site);
-    logctx_deferred_t *ended = logctx_deferred_new(NULL, NULL, NULL);
-    struct running running = {new_process(desc, opts, starter, site), site};
-    logctx_enter_at(running.ctx, site);
-    run(&running, work, user, ended);
+    logctx_t *ctx = new_process(logctx_kind(desc), opts, starter, site);
+    logctx_deferred_t *ended = run_in(ctx, work, user, site);
     logctx_preserve_exit_at(&block, site);
     logctx_unref(starter);
+    return ended;
+}
+
+logctx_deferred_t *logctx__run_call(logctx_kind_t *kind, logctx_work_t *work, void *user, const logctx_site_t *site)
+{
+    logctx_opts_t opts = LOGCTX_OPTS_INIT;
+    opts.type = LOGCTX_TYPE_CALLBACK;
+    logctx_preserve_t block = logctx_preserve_enter_at(&logctx__sentinel, site);
+    logctx_deferred_t *ended = run_in(logctx_new_at(kind, &opts, site), work, user, site);
+    logctx_preserve_exit_at(&block, site);
     return ended;
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <logctx/collect.h>
+
 #include "clock.h"
 #include "ops.h"
 #include "processes.h"
@@ -141,6 +143,20 @@ bool run_body(run_t *run, const step_t *step, const char *key)
     return valid;
 }
 
+// What the library keeps of a scenario when everything of it was given back.
+static bool nothing_left(run_t *run)
+{
+    logctx_books_t books;
+
+    logctx_get_books(&books);
+    if (books.live == 0 && logctx_deferred_pending() == 0) {
+        return true;
+    }
+    snprintf(run->problem, sizeof run->problem, "%llu contexts and %zu deferreds are left over at its end.",
+             (unsigned long long)books.live, logctx_deferred_pending());
+    return false;
+}
+
 bool run_scenario(run_t *run, const scenario_t *scenario)
 {
     *run = (run_t){0};
@@ -155,7 +171,7 @@ bool run_scenario(run_t *run, const scenario_t *scenario)
     processes_reset();
     logctx_deferred_unref(run->ending.deferred);
     world_close(&run->world);
-    return valid;
+    return valid && nothing_left(run);
 }
 
 void run_close(run_t *run)

@@ -16,6 +16,7 @@
 #include <logctx/loop.h>
 #include <logctx/process.h>
 #include <logctx/runtime.h>
+#include <logctx/timers.h>
 #include <logctx/trace.h>
 #include <logctx/usage.h>
 
