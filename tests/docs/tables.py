@@ -77,7 +77,7 @@ def telemetry_names(root):
 
 def functions(root):
     found = set()
-    for header in root.glob("*/include/logctx/*.h"):
+    for header in (*root.glob("*/include/logctx/*.h"), *root.glob("core/adapters/*/include/logctx/*.h")):
         found.update(re.findall(r"\b((?:logctx|LOGCTX)_\w+)\b", header.read_text(encoding="utf-8")))
     return found
 

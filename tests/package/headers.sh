@@ -16,8 +16,8 @@ echo 'static inline int cut(long x) {return x;}' >"$scratch/lossy.h"
 
 include=(-I "$SOURCE_DIR/core/include" -I "$SOURCE_DIR/exporter/include")
 count=0
+cd "$SOURCE_DIR"
 for folder in core/include exporter/include core/adapters/*/include; do
-    [ -d "$SOURCE_DIR/$folder" ] || continue
     include+=(-I "$SOURCE_DIR/$folder")
     while read -r header; do
         for standard in c11 c17 gnu2x; do
