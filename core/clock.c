@@ -104,6 +104,11 @@ const logctx_clock_t *logctx_clock(const char *name)
     return name && strcmp(name, logctx__fake_clock.name) == 0 ? &logctx__fake_clock : NULL;
 }
 
+const logctx_clock_t *logctx_get_clock(void)
+{
+    return READ_RELAXED(logctx__clock);
+}
+
 const char *logctx_cpu_clock_name(void)
 {
     return READ_RELAXED(logctx__clock)->name;

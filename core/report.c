@@ -54,6 +54,16 @@ void logctx_set_error_hook(logctx_error_hook_t *hook, void *user)
     logctx__unlock(&installed.lock);
 }
 
+logctx_error_hook_t *logctx_get_error_hook(void **user)
+{
+    logctx__lock(&installed.lock);
+    logctx_error_hook_t *hook = installed.hook;
+    if (user)
+        *user = installed.user;
+    logctx__unlock(&installed.lock);
+    return hook;
+}
+
 void logctx__count_error(struct thread *thread, logctx_error_kind_t kind, logctx_t *affected)
 {
     ADD_OWNED(thread->errors[kind], 1);
@@ -173,10 +183,8 @@ static void stack_text(char *out, size_t size)
 
 static void call_hook(struct thread *thread, const logctx_error_t *error)
 {
-    logctx__lock(&installed.lock);
-    logctx_error_hook_t *hook = installed.hook;
-    void *user = installed.user;
-    logctx__unlock(&installed.lock);
+    void *user;
+    logctx_error_hook_t *hook = logctx_get_error_hook(&user);
     if (!hook)
         return;
     thread->in_hook++;

@@ -148,6 +148,9 @@ typedef void logctx_error_hook_t(const logctx_error_t *error, void *user);
 /* Install the hook of the process (NULL: none). Any thread; errors under way on other threads may still use the old one. */
 LOGCTX_API void logctx_set_error_hook(logctx_error_hook_t *hook, void *user);
 
+/* The hook of the process and, unless `user` is NULL, what it is called with; for whoever wants to put it back. Any thread. */
+LOGCTX_API logctx_error_hook_t *logctx_get_error_hook(void **user);
+
 /* How many errors of that kind there were since the start, in all threads. Any thread. */
 LOGCTX_API uint64_t logctx_error_count(logctx_error_kind_t kind);
 

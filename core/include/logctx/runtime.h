@@ -45,6 +45,9 @@ typedef struct logctx_clock {
  */
 LOGCTX_API const logctx_clock_t *logctx_clock(const char *name);
 
+/* The clock in use, for whoever wants to put it back. */
+LOGCTX_API const logctx_clock_t *logctx_get_clock(void);
+
 /* The name of the clock in use. */
 LOGCTX_API const char *logctx_cpu_clock_name(void);
 
