@@ -1,9 +1,9 @@
 /*
- * support.h: what the tests of the core share: a fake clock, an error hook that collects, a recorder. One test at a time;
- * the hook may be called on any thread, everything else belongs to the test's own.
+ * support.h: what the tests of the core share: a fake clock with settings that logctx_clock("fake") has not, a recorder,
+ * short forms. One test at a time; everything belongs to the thread that runs it.
  *
- * Every test runs between core_setup() and core_teardown(). The teardown fails if an error was reported that the test did
- * not take, or if a context is still in flight: so each test also says that nothing else went wrong.
+ * Every test is one of logctx/testing.h, and runs between core_setup() and core_teardown(). It fails if an error was
+ * reported that it did not take, or if a context is still in flight: so each test also says that nothing else went wrong.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,6 +16,7 @@
 #include <logctx/recorder.h>
 #include <logctx/runtime.h>
 #include <logctx/telemetry.h>
+#include <logctx/testing.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -48,22 +49,10 @@ void run_user(int64_t ns); /* CPU time, and as much of the other clocks */
 void run_system(int64_t ns);
 void pass(int64_t ns); /* wall time only */
 
-/* One error, as the hook got it; strings copied. */
-struct noted {
-    logctx_error_kind_t kind;
-    char message[512], expected[128], found[128], found_by[192], set_by[192];
-    char affected[128], current[128]; /* names of contexts */
-    const logctx_t *affected_address; /* not to be followed */
-    size_t recent_count, stack_length;
-    logctx_switch_t recent[LOGCTX_RECENT_MAX];
-};
-
-/* The oldest error that was not taken yet; fails if there is none or it is of another kind. Valid until the next one. */
-const struct noted *take_error(logctx_error_kind_t kind);
-void take_errors(logctx_error_kind_t kind, size_t count);
-size_t errors_waiting(void);
-/* Called by the hook after it has noted the error; NULL: nothing. */
-extern void (*in_the_hook)(const logctx_error_t *error);
+/* The oldest error that was not taken yet, which has to be of that kind; and several of them. */
+#define take_error(kind) logctx_take_transition_error(kind)
+#define take_errors(kind, count) take_errors_at((kind), (count), LOGCTX_HERE)
+void take_errors_at(logctx_error_kind_t kind, size_t count, const logctx_site_t *site);
 
 /* "file:line" of that line of the calling file. */
 #define assert_at(text, line_number) assert_at_(text, __FILE__, line_number)
@@ -79,9 +68,9 @@ int core_teardown(void **state);
 /* The same inside a test that uses the clock's settings itself. */
 void start_with_clock(const logctx_clock_t *clock);
 
-#define core_test(name) cmocka_unit_test_setup_teardown(name, core_setup, core_teardown)
-#define core_test_ticking(name) cmocka_unit_test_setup_teardown(name, core_setup_ticking, core_teardown)
-#define core_test_real(name) cmocka_unit_test_setup_teardown(name, core_setup_real, core_teardown)
+#define core_test(name) logctx_unit_test_setup_teardown(name, core_setup, core_teardown)
+#define core_test_ticking(name) logctx_unit_test_setup_teardown(name, core_setup_ticking, core_teardown)
+#define core_test_real(name) logctx_unit_test_setup_teardown(name, core_setup_real, core_teardown)
 
 /* Short forms. */
 logctx_t *make(const char *kind, const char *name); /* a request with one reference */

@@ -146,7 +146,7 @@ static void test_leaks_to_the_loop(void **state)
     int bound_at = __LINE__ - 1;
     logctx_set_current(logctx_sentinel());
     logctx_bound_call(bound);
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_string_equal(error->message, "Logging context B leaked to the event loop");
     assert_string_equal(error->affected, "B");
     assert_at(error->set_by, seen.line);
@@ -166,7 +166,7 @@ static void test_leaves_another_to_its_caller(void **state)
     logctx_bound_t *bound = logctx_bind(callback, &seen);
     logctx_set_current(c);
     logctx_bound_call(bound);
-    const struct noted *error = take_error(LOGCTX_ERROR_UNEXPECTED_CONTEXT);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_UNEXPECTED_CONTEXT);
     assert_string_equal(error->message, "Expected logging context A but found B");
     assert_at(error->set_by, seen.line);
     assert_current(c);

@@ -226,7 +226,7 @@ static void test_exit_of_one_never_entered(void **state)
     logctx_t *again = make("k", "again");
     logctx_set_current(other);
     logctx_exit(again);
-    const struct noted *error = take_error(LOGCTX_ERROR_UNEXPECTED_CONTEXT);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_UNEXPECTED_CONTEXT);
     assert_string_equal(error->expected, "again");
     assert_string_equal(error->found, "other");
     assert_current(logctx_sentinel());
@@ -362,7 +362,7 @@ static void test_previous_is_held_until_the_finish(void **state)
     logctx_finish(first);
     logctx_unref(first);
     logctx_enter(second); // its previous, which is finished, is still known by name
-    const struct noted *error = take_error(LOGCTX_ERROR_PREVIOUS_CONTEXT_MISMATCH);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_PREVIOUS_CONTEXT_MISMATCH);
     assert_string_equal(error->expected, "first");
     assert_string_equal(error->found, "sentinel");
     logctx_exit(second);

@@ -97,7 +97,7 @@ static void test_one_event_for_each_error(void **state)
 static void test_events_of_errors_are_bounded(void **state)
 {
     (void)state;
-    logctx_set_error_hook(NULL, NULL);
+    logctx_expect_transition_error_count(LOGCTX_ERROR_CONTEXT_LOST, 1000);
     logctx_t *ctx = make("k", "forever");
     for (int i = 0; i < 1000; i++) {
         logctx_preserve_t block = logctx_preserve_enter(ctx);
@@ -199,7 +199,7 @@ static void test_recent_switches(void **state)
     pass(3 * MS);
     logctx_exit(a);
     int exit_line = __LINE__ - 1;
-    const struct noted *error = take_error(LOGCTX_ERROR_UNEXPECTED_CONTEXT);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_UNEXPECTED_CONTEXT);
     assert_int_equal(error->recent_count, 4);
     assert_string_equal(error->recent[0].from, "b"); // the exit's own switch is the newest
     assert_string_equal(error->recent[0].to, "sentinel");
@@ -227,7 +227,7 @@ static void test_recent_shows_at_most_sixteen(void **state)
         logctx_set_current(logctx_sentinel());
     }
     logctx_exit(a);
-    const struct noted *error = take_error(LOGCTX_ERROR_CONTEXT_LOST);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_CONTEXT_LOST);
     assert_int_equal(error->recent_count, LOGCTX_RECENT_MAX);
     assert_int_equal(strlen(error->recent[0].from), 47);
     logctx_unref(a);
@@ -276,8 +276,9 @@ static void test_counters(void **state)
 
 // ---- the hook ----
 
-static void switch_in_the_hook(const logctx_error_t *error)
+static void switch_in_the_hook(const logctx_error_t *error, void *user)
 {
+    (void)user;
     logctx_t *before = logctx_current();
     logctx_set_current(error->affected);
     logctx_enter(error->affected);
@@ -291,10 +292,10 @@ static void test_the_hook_cannot_switch(void **state)
     (void)state;
     logctx_t *ctx = make("k", "c");
     uint64_t refused = logctx_refused_switches();
-    in_the_hook = switch_in_the_hook;
+    logctx_test_chain_hook(switch_in_the_hook, NULL);
     lose(ctx);
     take_error(LOGCTX_ERROR_CONTEXT_LOST);
-    in_the_hook = NULL;
+    logctx_test_chain_hook(NULL, NULL);
     assert_int_equal(logctx_refused_switches() - refused, 2);
     assert_current(logctx_sentinel());
     logctx_set_current(make("k", "works again"));
@@ -302,8 +303,9 @@ static void test_the_hook_cannot_switch(void **state)
     logctx_unref(ctx);
 }
 
-static void misuse_in_the_hook(const logctx_error_t *error)
+static void misuse_in_the_hook(const logctx_error_t *error, void *user)
 {
+    (void)user;
     assert_int_equal(error->struct_size, sizeof *error);
     logctx_set_current(NULL);
     logctx_set_string(NULL, "a", "b");
@@ -313,15 +315,17 @@ static void test_errors_inside_the_hook_are_counted_only(void **state)
 {
     (void)state;
     uint64_t before = logctx_error_count(LOGCTX_ERROR_INVALID_USE);
-    in_the_hook = misuse_in_the_hook;
+    logctx_test_chain_hook(misuse_in_the_hook, NULL);
     lose_at_one_place("c");
-    in_the_hook = NULL;
+    logctx_test_chain_hook(NULL, NULL);
     take_error(LOGCTX_ERROR_CONTEXT_LOST);
     assert_int_equal(logctx_error_count(LOGCTX_ERROR_INVALID_USE) - before, 2);
+    logctx_expect_transition_error_count(LOGCTX_ERROR_INVALID_USE, 2);
 }
 
-static void finish_in_the_hook(const logctx_error_t *error)
+static void finish_in_the_hook(const logctx_error_t *error, void *user)
 {
+    (void)user;
     logctx_finish(error->affected);
     logctx_set_string(error->affected, "late", "x");
 }
@@ -330,11 +334,11 @@ static void test_the_hook_may_finish_the_affected_context(void **state)
 {
     (void)state;
     logctx_t *ctx = make("k", "c");
-    in_the_hook = finish_in_the_hook;
+    logctx_test_chain_hook(finish_in_the_hook, NULL);
     logctx_preserve_t block = logctx_preserve_enter(ctx);
     logctx_set_current(logctx_sentinel());
     logctx_preserve_exit(&block);
-    in_the_hook = NULL;
+    logctx_test_chain_hook(NULL, NULL);
     take_error(LOGCTX_ERROR_CONTEXT_LOST);
     logctx_unref(ctx);
     assert_int_equal(logctx_recorder_count(recorder), 2); // its span, and the error's

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
+#include <logctx/testing.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -117,9 +118,9 @@ static void test_sink_of_a_thread_that_is_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids_differ),
-        cmocka_unit_test(test_inherited_lock_is_free),
-        cmocka_unit_test(test_sink_of_a_thread_that_is_not_there),
+        logctx_unit_test(test_ids_differ),
+        logctx_unit_test(test_inherited_lock_is_free),
+        logctx_unit_test(test_sink_of_a_thread_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

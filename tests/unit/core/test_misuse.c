@@ -94,7 +94,7 @@ static void test_stale_handles(void **state)
 
     logctx_set_current(parent);
     logctx_set_current(ctx);
-    const struct noted *error = take_error(LOGCTX_ERROR_INVALID_USE);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_INVALID_USE);
     assert_at(error->found_by, __LINE__ - 2);
     assert_current(logctx_sentinel());
     end(parent);
@@ -124,7 +124,7 @@ static void test_stale_handles_in_every_other_call(void **state)
     logctx_preserve_t block = logctx_preserve_enter(ctx);
     assert_current(logctx_sentinel());
     logctx_preserve_exit(&block);
-    while (errors_waiting() > 0)
+    while (logctx_unexpected_transition_errors() > 0)
         take_error(LOGCTX_ERROR_INVALID_USE);
     child = make_child(ctx, "of nobody");
     take_error(LOGCTX_ERROR_INVALID_USE);

@@ -32,7 +32,7 @@ static void test_leaked_to_loop(void **state)
     run_user(MS);
     logctx_poll_begin();
     int found_by = __LINE__ - 1;
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_current(logctx_sentinel());
     assert_string_equal(error->message, "Logging context GET-1 leaked to the event loop");
     assert_string_equal(error->found, "GET-1");
@@ -59,9 +59,10 @@ static void test_a_leaked_context_that_nobody_holds(void **state)
     logctx_poll_end();
 }
 
-static void in_hook(const logctx_error_t *error)
+static void in_hook(const logctx_error_t *error, void *user)
 {
     (void)error;
+    (void)user;
     logctx_poll_begin();
     logctx_poll_end();
 }
@@ -71,10 +72,11 @@ static void test_polling_inside_a_hook(void **state)
     (void)state;
     logctx_t *ctx = make("k", "c");
     logctx_set_current(ctx);
-    in_the_hook = in_hook;
+    logctx_test_chain_hook(in_hook, NULL);
     logctx_set_current(NULL);
-    in_the_hook = NULL;
+    logctx_test_chain_hook(NULL, NULL);
     take_error(LOGCTX_ERROR_INVALID_USE);
+    logctx_expect_transition_error_count(LOGCTX_ERROR_LEAKED_TO_LOOP, 1); // the one inside
     end(ctx);
 }
 

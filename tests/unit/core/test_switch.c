@@ -57,7 +57,7 @@ static void test_no_reading_charges_nothing_and_says_nothing(void **state)
     run_user(MS);
     logctx_set_current(logctx_sentinel());
     // Started without a reading, so the stop finds none.
-    const struct noted *error = take_error(LOGCTX_ERROR_STOP_WITHOUT_START);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_STOP_WITHOUT_START);
     assert_string_equal(error->message, "Called stop on logcontext a without recording a start rusage");
     logctx_set_current(ctx);
     run_user(MS);
@@ -76,7 +76,7 @@ static void test_previous_context_mismatch(void **state)
     int set_by = __LINE__ - 1;
     logctx_enter(ctx);
     int found_by = __LINE__ - 1;
-    const struct noted *error = take_error(LOGCTX_ERROR_PREVIOUS_CONTEXT_MISMATCH);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_PREVIOUS_CONTEXT_MISMATCH);
     assert_string_equal(error->message, "Expected previous context sentinel, found outer");
     assert_string_equal(error->expected, "sentinel");
     assert_string_equal(error->found, "outer");
@@ -114,7 +114,7 @@ static void test_context_lost(void **state)
     run_user(MS);
     logctx_exit(ctx);
     int found_by = __LINE__ - 1;
-    const struct noted *error = take_error(LOGCTX_ERROR_CONTEXT_LOST);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_CONTEXT_LOST);
     assert_string_equal(error->message, "Expected logging context ctx was lost");
     assert_string_equal(error->expected, "ctx");
     assert_string_equal(error->found, "sentinel");
@@ -135,7 +135,7 @@ static void test_unexpected_context(void **state)
     int set_by = __LINE__ - 1;
     run_user(MS);
     logctx_exit(ctx);
-    const struct noted *error = take_error(LOGCTX_ERROR_UNEXPECTED_CONTEXT);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_UNEXPECTED_CONTEXT);
     assert_at(error->found_by, __LINE__ - 2);
     assert_at(error->set_by, set_by);
     assert_string_equal(error->message, "Expected logging context ctx but found other");
@@ -154,7 +154,7 @@ static void test_restarted_finished(void **state)
     logctx_finish(ctx);
     logctx_set_current(ctx);
     int found_by = __LINE__ - 1;
-    const struct noted *error = take_error(LOGCTX_ERROR_RESTARTED_FINISHED);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_RESTARTED_FINISHED);
     assert_string_equal(error->message, "Re-starting finished log context ctx");
     assert_string_equal(error->expected, "ctx");
     assert_string_equal(error->current, "ctx");
@@ -188,7 +188,7 @@ static void test_backwards(void **state)
     fake.user = 234 * MS;
     fake.system = 507 * MS;
     logctx_set_current(logctx_sentinel());
-    const struct noted *error = take_error(LOGCTX_ERROR_UTIME_BACKWARDS);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_UTIME_BACKWARDS);
     assert_string_equal(error->message, "utime went backwards! 0.234000 < 1.234000");
     assert_string_equal(error->current, "ctx");
     assert_int_equal(own_of(ctx).cpu_user_ns, 0);
@@ -253,7 +253,7 @@ static void test_nested_from_sentinel(void **state)
 {
     (void)state;
     logctx_t *ctx = logctx_new_nested("part");
-    const struct noted *error = take_error(LOGCTX_ERROR_NESTED_FROM_SENTINEL);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_NESTED_FROM_SENTINEL);
     assert_at(error->found_by, __LINE__ - 2);
     assert_string_equal(error->message, "Starting nested logging context from sentinel context: metrics will be lost");
     assert_string_equal(error->affected, "sentinel-part");

@@ -37,7 +37,7 @@ static void test_on_a_different_thread(void **state)
     (void)state;
     logctx_t *ctx = make("k", "main's");
     on_thread(run_foreign, ctx);
-    const struct noted *error = take_error(LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD);
     assert_string_equal(error->message, "Started logcontext main's on different thread");
     assert_at(error->found_by, start_line);
     assert_string_equal(error->current, "main's");
@@ -213,7 +213,7 @@ static void test_thread_exit_with_context(void **state)
     void *left;
     assert_int_equal(pthread_create(&thread, NULL, leave_current, NULL), 0);
     pthread_join(thread, &left);
-    const struct noted *error = take_error(LOGCTX_ERROR_THREAD_EXIT_WITH_CONTEXT);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_THREAD_EXIT_WITH_CONTEXT);
     assert_string_equal(error->message, "A thread ended with logging context left still current");
     assert_string_equal(error->affected, "left");
     assert_at(error->set_by, left_line);

@@ -180,7 +180,7 @@ static void test_database(void **state)
     logctx_db_fetched(12);
     logctx_db_fetched(-2);
     assert_int_equal(logctx_db_transaction(-1), LOGCTX_E_NEGATIVE);
-    const struct noted *error = take_error(LOGCTX_ERROR_NEGATIVE_DURATION);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_NEGATIVE_DURATION);
     assert_string_equal(error->message, "DB txn time can only be non-negative");
     assert_at(error->found_by, __LINE__ - 3);
     assert_int_equal(logctx_db_waited(-1), LOGCTX_E_NEGATIVE);
