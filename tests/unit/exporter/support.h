@@ -11,6 +11,7 @@
 
 #include <logctx/logctx.h>
 #include <logctx/recorder.h>
+#include <logctx/testing.h>
 
 #include <setjmp.h>
 #include <stdarg.h>

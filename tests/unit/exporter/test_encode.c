@@ -382,13 +382,13 @@ static void test_gzip_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bytes_as_protobuf_c),
-        cmocka_unit_test(test_length_boundaries),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_root_has_no_parent),
-        cmocka_unit_test(test_protoc_decodes),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_gzip_round_trip),
+        logctx_unit_test(test_same_bytes_as_protobuf_c),
+        logctx_unit_test(test_length_boundaries),
+        logctx_unit_test(test_fields),
+        logctx_unit_test(test_root_has_no_parent),
+        logctx_unit_test(test_protoc_decodes),
+        logctx_unit_test(test_limit),
+        logctx_unit_test(test_gzip_round_trip),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

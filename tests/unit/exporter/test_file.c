@@ -154,10 +154,10 @@ static void test_cannot_write(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_append),
-        cmocka_unit_test(test_cannot_open),
-        cmocka_unit_test(test_cannot_write),
+        logctx_unit_test(test_lines),
+        logctx_unit_test(test_append),
+        logctx_unit_test(test_cannot_open),
+        logctx_unit_test(test_cannot_write),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

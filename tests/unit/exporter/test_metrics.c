@@ -187,6 +187,7 @@ static void test_every_error_kind_is_there(void **state)
     int64_t before = number(errors, "logctx.error.kind", "restarted_finished")->as_int;
     logctx_t *ctx = logctx_new(logctx_kind("GET /restarted"), NULL);
     logctx_finish(ctx);
+    logctx_expect_transition_error(LOGCTX_ERROR_RESTARTED_FINISHED);
     logctx_set_current(ctx);
     logctx_set_current(logctx_sentinel());
     logctx_unref(ctx);
@@ -486,10 +487,10 @@ int main(void)
 {
     // The overflow comes last: it makes many kinds.
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contexts),  cmocka_unit_test(test_every_error_kind_is_there),
-        cmocka_unit_test(test_shape),     cmocka_unit_test(test_counters_never_go_down),
-        cmocka_unit_test(test_admission), cmocka_unit_test(test_application_histograms),
-        cmocka_unit_test(test_split),     cmocka_unit_test(test_overflow),
+        logctx_unit_test(test_contexts),  logctx_unit_test(test_every_error_kind_is_there),
+        logctx_unit_test(test_shape),     logctx_unit_test(test_counters_never_go_down),
+        logctx_unit_test(test_admission), logctx_unit_test(test_application_histograms),
+        logctx_unit_test(test_split),     logctx_unit_test(test_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

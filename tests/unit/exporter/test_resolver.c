@@ -83,7 +83,7 @@ int main(void)
 {
     setenv("no_proxy", "*", 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resolver_hangs),
+        logctx_unit_test(test_resolver_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -289,17 +289,17 @@ static void test_rounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_statuses),
-        cmocka_unit_test(test_cut_off_answer),
-        cmocka_unit_test(test_no_answer),
-        cmocka_unit_test(test_partial_success),
-        cmocka_unit_test(test_other_success_bodies),
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_retry_after),
-        cmocka_unit_test(test_backoff),
-        cmocka_unit_test(test_giving_up),
-        cmocka_unit_test(test_books),
-        cmocka_unit_test(test_rounds),
+        logctx_unit_test(test_statuses),
+        logctx_unit_test(test_cut_off_answer),
+        logctx_unit_test(test_no_answer),
+        logctx_unit_test(test_partial_success),
+        logctx_unit_test(test_other_success_bodies),
+        logctx_unit_test(test_messages),
+        logctx_unit_test(test_retry_after),
+        logctx_unit_test(test_backoff),
+        logctx_unit_test(test_giving_up),
+        logctx_unit_test(test_books),
+        logctx_unit_test(test_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -324,16 +324,16 @@ static void test_close_before_thread_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_bound_by_number),
-        cmocka_unit_test(test_bound_by_bytes),
-        cmocka_unit_test(test_wakes_at_batch),
-        cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_close_with_records),
-        cmocka_unit_test(test_many_queues),
-        cmocka_unit_test(test_order_under_threads),
-        cmocka_unit_test(test_threads_leave_nothing),
-        cmocka_unit_test(test_close_before_thread_ends),
+        logctx_unit_test(test_counts),
+        logctx_unit_test(test_bound_by_number),
+        logctx_unit_test(test_bound_by_bytes),
+        logctx_unit_test(test_wakes_at_batch),
+        logctx_unit_test(test_marks),
+        logctx_unit_test(test_close_with_records),
+        logctx_unit_test(test_many_queues),
+        logctx_unit_test(test_order_under_threads),
+        logctx_unit_test(test_threads_leave_nothing),
+        logctx_unit_test(test_close_before_thread_ends),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
