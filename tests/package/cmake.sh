@@ -17,7 +17,27 @@ for static in OFF ON; do
     else
         ! needs "$build/core" liblogctx || fail "the static consumer needs a shared library of ours."
     fi
+    run_testing "$build/testing"
     if [ "$OTLP" = ON ]; then
         run_otlp "$build/otlp"
     fi
 done
+
+# Where cmocka is not installed there is no part `testing`, and the rest is as it was. The twin shows that it is cmocka.
+cat >"$scratch/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(parts LANGUAGES C)
+find_package(logctx REQUIRED COMPONENTS ${PARTS})
+file(WRITE core.c "int main(void) {return 0;}")
+add_executable(core core.c)
+target_link_libraries(core PRIVATE logctx::core)
+END
+finds() {
+    rm -rf "$scratch/parts"
+    "$CMAKE" -S "$scratch" -B "$scratch/parts" -G "$(generator)" -DCMAKE_PREFIX_PATH="$prefix" -DPARTS="$1" \
+        >"$scratch/output" 2>&1
+}
+finds "core;testing" || fail "the parts core and testing are not found: $(cat "$scratch/output")"
+export PKG_CONFIG_LIBDIR=$scratch/nothing
+finds core || fail "the core is not found without cmocka: $(cat "$scratch/output")"
+! finds "core;testing" || fail "the part testing is found without cmocka."

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the package tests share: a scratch folder that goes away, a sentence and the end, and how the two programs of
+# What the package tests share: a scratch folder that goes away, a sentence and the end, and how the programs of
 # consumer/ are run. Sourced; it expects nothing but the environment that tests/package/CMakeLists.txt sets:
 # SOURCE_DIR the tree, BUILD_DIR its build, CMAKE, OTLP = ON where the exporter was built.
 # SPDX-License-Identifier: Apache-2.0
@@ -42,6 +42,15 @@ run_otlp() {
     rm -f "$scratch/traces"
     "$1" "$scratch/traces" || fail "$1 ended with status $?."
     grep -q 'a span of the consumer' "$scratch/traces" || fail "$1 wrote no span."
+}
+
+# A test that passes, and one that has to fail.
+run_testing() {
+    "$1" >"$scratch/output" 2>&1 || fail "$1 ended with status $?: $(cat "$scratch/output")"
+    if "$1" lose >"$scratch/output" 2>&1; then
+        fail "$1 lets a test pass that loses its context."
+    fi
+    grep -q 'Expected logging context GET /-[0-9]* was lost' "$scratch/output" || fail "$1 does not say what was lost."
 }
 
 # needs PROGRAM LIBRARY: whether it is loaded with that library.

@@ -33,12 +33,20 @@ flags() {
     compile core-static -static "$consumer/core.c" $(flags --static --cflags --libs logctx-core)
     run_core "$scratch/core-static"
     ! needs "$scratch/core-static" lib || fail "the static consumer needs shared libraries."
+    compile testing "$consumer/testing.c" $(flags --cflags --libs logctx-testing)
+    LD_LIBRARY_PATH=$libdir run_testing "$scratch/testing"
+    needs "$scratch/testing" liblogctx-testing || fail "the shared consumer does not need liblogctx-testing.so."
     if [ "$OTLP" = ON ]; then
         compile otlp "$consumer/otlp.c" $(flags --cflags --libs logctx-otlp)
         LD_LIBRARY_PATH=$libdir run_otlp "$scratch/otlp"
         needs "$scratch/otlp" liblogctx-otlp || fail "the shared consumer does not need liblogctx-otlp.so."
-        # Where there is nothing of ours but the archives, the linker takes those.
-        find "$libdir" -name 'liblogctx-*.so*' -delete
+    fi
+    # Where there is nothing of ours but the archives, the linker takes those.
+    find "$libdir" -name 'liblogctx-*.so*' -delete
+    compile testing-static "$consumer/testing.c" $(flags --cflags --libs logctx-testing) -pthread
+    run_testing "$scratch/testing-static"
+    ! needs "$scratch/testing-static" liblogctx || fail "the static consumer needs a shared library of ours."
+    if [ "$OTLP" = ON ]; then
         mapfile -t packages < <(flags --print-requires-private logctx-otlp)
         compile otlp-static "$consumer/otlp.c" $(flags --cflags --libs logctx-otlp) \
             $(flags --libs "${packages[@]}") -pthread

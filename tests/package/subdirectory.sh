@@ -9,6 +9,7 @@ quietly "$CMAKE" -S "$SOURCE_DIR/tests/package/consumer" -B "$build" -G "$(gener
     -DLOGCTX_SOURCE="$SOURCE_DIR" -DCONSUMER_OTLP="$OTLP"
 quietly "$CMAKE" --build "$build" -j 2
 run_core "$build/core"
+run_testing "$build/testing"
 if [ "$OTLP" = ON ]; then
     run_otlp "$build/otlp"
 fi
