@@ -117,7 +117,10 @@ static void collect(const logctx_error_t *error, void *user)
 void logctx__errors_begin(void)
 {
     pthread_mutex_lock(&errors.mutex);
-    errors.before = errors.chained = logctx_get_error_hook(&errors.before_user);
+    errors.before = logctx_get_error_hook(&errors.before_user);
+    if (errors.before == collect) // put back by a program that had saved it: it would call itself
+        errors.before = NULL;
+    errors.chained = errors.before;
     errors.chained_user = errors.before_user;
     errors.count = 0;
     memset(errors.kinds, 0, sizeof errors.kinds);

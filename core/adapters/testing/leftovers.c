@@ -1,8 +1,10 @@
-// What a test leaves behind: another context than the sentinel, and contexts that nobody has finished.
+// What a test leaves behind: another context than the sentinel, contexts that nobody has finished, deferreds that nobody
+// has called.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "testing_parts.h"
 
+#include <logctx/deferred.h>
 #include <logctx/usage.h>
 
 #include <stdlib.h>
@@ -10,10 +12,11 @@
 
 enum { SHOWN = 16 };
 
-// The contexts in flight when the test began, which are not its own.
+// What there was when the test began, which is not its own.
 static struct {
-    logctx_snapshot_t *list;
+    logctx_snapshot_t *list; // contexts in flight
     size_t count;
+    size_t deferreds; // not called
 } before;
 
 // All contexts in flight, to be freed by the caller. More may be made by other threads meanwhile, and are left out.
@@ -31,6 +34,7 @@ static bool snapshot(logctx_snapshot_t **list, size_t *count)
 bool logctx__leftovers_begin(void)
 {
     logctx__leftovers_end();
+    before.deferreds = logctx_deferred_pending();
     return snapshot(&before.list, &before.count);
 }
 
@@ -80,9 +84,19 @@ static size_t list_new(const char *headline)
     return left > 0;
 }
 
+static size_t judge_deferreds(void)
+{
+    size_t now = logctx_deferred_pending();
+    if (now <= before.deferreds)
+        return 0;
+    logctx__say("Deferreds that the test made and did not call: %zu; whoever waits for them waits for ever\n",
+                now - before.deferreds);
+    return 1;
+}
+
 size_t logctx__leftovers_judge(void)
 {
-    return list_new("Contexts that the test made and did not finish");
+    return list_new("Contexts that the test made and did not finish") + judge_deferreds();
 }
 
 void logctx__leftovers_list(void)

@@ -28,7 +28,7 @@ size_t logctx__errors_judge(void);
 /* Say what came, for a test that has failed by itself. */
 void logctx__errors_mention(void);
 
-/* leftovers.c: which contexts there are before the test; say which it has left; give the memory back. */
+/* leftovers.c: what there is before the test; say what it has left; give the memory back. */
 bool logctx__leftovers_begin(void);
 size_t logctx__leftovers_judge(void);
 void logctx__leftovers_end(void);

@@ -108,6 +108,31 @@ static const struct CMUnitTest unfinished_before[] = {
     cmocka_unit_test(finish_kept),
 };
 
+// ---- deferreds ----
+
+static logctx_deferred_t *waiting;
+
+static void makes_a_deferred(void **state)
+{
+    (void)state;
+    waiting = logctx_deferred_new(NULL, NULL, NULL);
+}
+
+static void calls_and_drops(void **state)
+{
+    makes_a_deferred(state);
+    logctx_deferred_t *dropped = logctx_deferred_new(NULL, NULL, NULL);
+    logctx_deferred_succeed(waiting, NULL, NULL);
+    logctx_deferred_unref(waiting);
+    logctx_deferred_unref(dropped);
+}
+
+static const struct CMUnitTest uncalled[] = {logctx_unit_test(makes_a_deferred), logctx_unit_test(fine)};
+static const struct CMUnitTest called[] = {
+    cmocka_unit_test(makes_a_deferred), // not the next one's
+    logctx_unit_test(calls_and_drops),
+};
+
 // ---- a test that fails by itself ----
 
 static int torn_down(void **state)
@@ -297,6 +322,8 @@ const struct sample samples[] = {
     SAMPLE(ends_in_the_sentinel),
     SAMPLE(unfinished),
     SAMPLE(unfinished_before),
+    SAMPLE(uncalled),
+    SAMPLE(called),
     SAMPLE(fails_by_itself),
     SAMPLE(skipped),
     SAMPLE(composed),

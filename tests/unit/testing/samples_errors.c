@@ -243,6 +243,26 @@ static const struct CMUnitTest chained[] = {
     cmocka_unit_test(has_the_hook_again),
 };
 
+static logctx_error_hook_t *saved;
+
+static void saves_the_hook(void **state)
+{
+    (void)state;
+    saved = logctx_get_error_hook(NULL);
+}
+
+static void puts_it_back(void **state)
+{
+    (void)state;
+    logctx_set_error_hook(saved, NULL);
+}
+
+static const struct CMUnitTest put_back[] = {
+    logctx_unit_test(saves_the_hook),
+    cmocka_unit_test(puts_it_back),
+    logctx_unit_test(takes),
+};
+
 static void loses_behind_another_hook(void **state)
 {
     (void)state;
@@ -287,9 +307,23 @@ static void jumps_out_of_a_hook(void **state)
 static const struct CMUnitTest out_of_a_hook[] = {logctx_unit_test(jumps_out_of_a_hook), logctx_unit_test(fine)};
 
 const struct sample samples_errors[] = {
-    SAMPLE(unexpected),        SAMPLE(unexpected_misuse), SAMPLE(unexpected_many), SAMPLE(unexpected_on_threads),
-    SAMPLE(expected),          SAMPLE(in_vain),           SAMPLE(too_many),        SAMPLE(too_few),
-    SAMPLE(another_kind),      SAMPLE(nothing_to_take),   SAMPLE(another_to_take), SAMPLE(no_such_kind),
-    SAMPLE(outside_of_a_test), SAMPLE(chained),           SAMPLE(behind_a_hook),   SAMPLE(expected_behind_a_hook),
-    SAMPLE(out_of_a_hook),     {NULL, NULL, 0},
+    SAMPLE(unexpected),
+    SAMPLE(unexpected_misuse),
+    SAMPLE(unexpected_many),
+    SAMPLE(unexpected_on_threads),
+    SAMPLE(expected),
+    SAMPLE(in_vain),
+    SAMPLE(too_many),
+    SAMPLE(too_few),
+    SAMPLE(another_kind),
+    SAMPLE(nothing_to_take),
+    SAMPLE(another_to_take),
+    SAMPLE(no_such_kind),
+    SAMPLE(outside_of_a_test),
+    SAMPLE(chained),
+    SAMPLE(put_back),
+    SAMPLE(behind_a_hook),
+    SAMPLE(expected_behind_a_hook),
+    SAMPLE(out_of_a_hook),
+    {NULL, NULL, 0},
 };

@@ -110,6 +110,14 @@ static void test_leaves_nothing_unfinished(void **state)
     does_not_say("older");
 }
 
+static void test_leaves_no_deferred(void **state)
+{
+    (void)state;
+    passes("called");
+    fails("uncalled", 1);
+    says("Deferreds that the test made and did not call: 1;");
+}
+
 // ---- a test's own failure, set-up and tear-down ----
 
 static void test_a_failure_of_its_own_is_said_once(void **state)
@@ -232,6 +240,7 @@ static void test_other_hooks(void **state)
 {
     (void)state;
     passes("chained");
+    passes("put_back");
     passes("expected_behind_a_hook");
     fails("behind_a_hook", 1);
     says("context_lost that the test did not expect, counted 2 times, but not by its hook");
@@ -257,6 +266,7 @@ int main(int count, char **words)
         logctx_unit_test(test_starts_in_the_sentinel),
         logctx_unit_test(test_ends_in_the_sentinel),
         logctx_unit_test(test_leaves_nothing_unfinished),
+        logctx_unit_test(test_leaves_no_deferred),
         logctx_unit_test(test_a_failure_of_its_own_is_said_once),
         logctx_unit_test(test_a_skipped_test_is_not_judged),
         logctx_unit_test(test_own_setup_and_teardown),

@@ -12,7 +12,8 @@
  *   - it starts or ends in another context than the sentinel (which is put back, for the next test),
  *   - a transition error of any kind was reported, on any thread, that it does not expect, allow or take,
  *   - an error that it expects did not come,
- *   - a context that was made since its set-up is unfinished.
+ *   - a context that was made since its set-up is unfinished,
+ *   - there are more deferreds that were not called, and not freed either, than at its set-up.
  * All of this is judged after the test's own tear-down. A test that fails by an assertion of its own is not judged: it
  * was left in the middle, and says one thing. The transition errors that came before are shown with it, since they are
  * often the reason. The same goes for a test that is skipped.
