@@ -64,6 +64,7 @@ struct logctx_deferred {
     struct thread *owner; /* of the memory */
     unsigned refs;        /* 0: freed */
     unsigned paused;
+    unsigned waiters; /* hand-overs in its queue */
     bool called, running;
     bool late;                     /* cancelled without a canceller: one call that comes late is ignored */
     bool handled;                  /* somebody has taken note of the failure */

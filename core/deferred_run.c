@@ -22,8 +22,11 @@ static void release_pair(struct entry *entry)
         entry->release(entry->user);
 }
 
+// Looks along the chain only if somebody waits for `other`: else nobody in the chain does.
 static bool waits_for(const logctx_deferred_t *deferred, const logctx_deferred_t *other)
 {
+    if (other->waiters == 0)
+        return deferred == other;
     while (deferred && deferred != other)
         deferred = deferred->waiting_on;
     return deferred == other;
@@ -57,6 +60,7 @@ static bool wait_for(logctx_deferred_t *deferred, struct entry *entry, logctx_de
         deferred->paused++;
         deferred->waiting = true;
         deferred->waiting_on = other;
+        other->waiters++;
         logctx__entry_append(other, entry);
         logctx_deferred_unref(other);
         return true;
@@ -117,6 +121,7 @@ static bool run_step(logctx_deferred_t *deferred, struct entry *entry)
 static void hand_over(logctx_deferred_t *deferred, const struct entry *entry)
 {
     logctx_deferred_t *to = entry->to;
+    deferred->waiters--;
     to->result = deferred->result;
     to->waiting = false;
     to->waiting_on = NULL;
