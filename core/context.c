@@ -223,15 +223,17 @@ static bool over_limit(struct thread *thread)
 }
 
 // The fields that a stale handle or another thread may look at stay atomic; the rest starts from zero.
-static void reset(logctx_t *ctx, uint64_t home)
+static void reset(logctx_t *ctx, struct thread *thread)
 {
-    atomic_store_explicit(&ctx->refs, 2, memory_order_relaxed); // the caller's and the live one
-    atomic_store_explicit(&ctx->started, false, memory_order_relaxed);
+    // The caller's and the live one. Released: who gets a reference by generation then sees that this is another use.
+    atomic_store_explicit(&ctx->refs, 2, memory_order_release);
+    atomic_store_explicit(&ctx->started, SLICE_NONE, memory_order_relaxed);
     atomic_store_explicit(&ctx->finished, false, memory_order_relaxed);
     atomic_store_explicit(&ctx->folded, false, memory_order_relaxed);
     atomic_store_explicit(&ctx->switches, 0, memory_order_relaxed);
     atomic_store_explicit(&ctx->lock, 0, memory_order_relaxed);
-    ctx->home = home;
+    atomic_store_explicit(&ctx->home, READ_RELAXED(thread->id), memory_order_relaxed);
+    atomic_store_explicit(&ctx->writer, thread, memory_order_relaxed);
     memset((char *)ctx + offsetof(struct logctx, start), 0, sizeof *ctx - offsetof(struct logctx, start));
 }
 
@@ -272,9 +274,9 @@ static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const log
         logctx_unref(parent);
         return NULL;
     }
-    reset(ctx, thread->id);
+    reset(ctx, thread);
     ctx->series = series;
-    ctx->shard = shard;
+    atomic_store_explicit(&ctx->shard, shard, memory_order_relaxed);
     ctx->created_at = site;
     set_parent(ctx, parent);
     set_previous(ctx);
@@ -302,10 +304,11 @@ static logctx_t *publish(struct thread *thread, logctx_t *ctx, bool named)
     ADD_OWNED(thread->created, 1); // before the part of it, which readers look at first
     if (is_recorded(ctx))
         ADD_OWNED(thread->created_sampled, 1);
-    ADD_OWNED(ctx->shard->created, 1);
+    struct shard *shard = READ_RELAXED(ctx->shard);
+    ADD_OWNED(shard->created, 1);
     if (unlikely(READ_RELAXED(ctx->series->since_unix) == 0))
         atomic_store_explicit(&ctx->series->since_unix, ctx->created_unix, memory_order_relaxed);
-    logctx__live_add(ctx->shard, ctx);
+    logctx__live_add(shard, ctx);
     return ctx;
 }
 
@@ -475,23 +478,25 @@ static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *si
     return true;
 }
 
-// The live reference: dropped here on the owner, or kept as the pin of what is current; from another thread it is sent
-// to the owner, since only it knows whether it is running the context.
+// The live reference: dropped here on the writer, or kept as the pin of what is current; from another thread it is sent
+// to the writer, since only it knows whether it is running the context. It is the writer for good: the finish has taken
+// the owner's lock, after which nobody takes a context over. A writer that has no thread runs nothing.
 static void drop_live_reference(struct thread *thread, logctx_t *ctx)
 {
-    if (thread && ctx->owner == thread) {
+    struct thread *writer = READ_RELAXED(ctx->writer);
+    if (writer == thread) {
         if (ctx == current_context() && !thread->pinned)
             thread->pinned = true;
         else
             logctx_unref(ctx);
         return;
     }
-    struct thread *owner = ctx->owner;
-    logctx_t *head = READ_RELAXED(owner->finished_elsewhere);
+    logctx_t *head = READ_RELAXED(writer->finished_elsewhere);
     do {
         ctx->next_foreign = head;
-    } while (!atomic_compare_exchange_weak_explicit(&owner->finished_elsewhere, &head, ctx, memory_order_release,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak(&writer->finished_elsewhere, &head, ctx));
+    if (unlikely(!atomic_load(&writer->attached)))
+        logctx__drop_orphans(writer);
 }
 
 // For whoever knows ctx by generation only: false if it is gone or about to be.
@@ -522,11 +527,12 @@ static bool drop_reference(logctx_t *ctx)
         struct thread *thread = NULL;
         if (refs == 2 && !READ_RELAXED(ctx->finished))
             thread = this_thread();
-        if (thread && ctx == current_context() && ctx->owner == thread && !thread->pinned) {
+        bool here = thread && ctx == current_context() && READ_RELAXED(ctx->writer) == thread;
+        if (here && !thread->pinned) {
             thread->pinned = true;
             return false;
         }
-        if (thread && ctx == current_context() && ctx->owner == thread) {
+        if (here) {
             logctx__misuse(
                 "logctx_unref() got the current context once too often; its last reference was given back before",
                 NULL);

@@ -160,7 +160,7 @@ void logctx__family_fold(logctx_t *ctx)
     logctx__unlock(&ctx->root->lock);
 }
 
-// Charged by a thread that is not the owner, finished or not. Under the lock, so that a finish at the same moment has it in
+// Charged by a thread that is not the writer, finished or not. Under the lock, so that a finish at the same moment has it in
 // what it folds or finds it folded, and never both.
 void logctx__family_foreign(logctx_t *ctx, const logctx_usage_t *delta)
 {

@@ -25,11 +25,15 @@ static uint64_t mix_of_moment(struct thread *thread, unsigned round)
     return z ^ (z >> 31);
 }
 
+// Making a context is no cancellation point, and getrandom() is one: a thread cancelled here would leave half a context.
 static void seed(struct thread *thread)
 {
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
     if (getrandom(thread->random, sizeof thread->random, GRND_NONBLOCK) != (ssize_t)sizeof thread->random)
         for (unsigned i = 0; i < 4; i++)
             thread->random[i] = mix_of_moment(thread, i) | 1;
+    pthread_setcancelstate(before, NULL);
     thread->random_generation = logctx__generation();
 }
 

@@ -1,5 +1,5 @@
 // The flight recorder, read: the last switches of this thread with names. Entries hold identities only; a name is shown if
-// the context's memory is still in the same use, and it is this thread's own, so that nobody else is writing it.
+// the context's memory is still in the same use, which a reference keeps it in meanwhile.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-// A reference meanwhile: another thread may be giving the last one back.
-static void copy_name(const struct thread *thread, logctx_t *ctx, uint32_t generation, char *out, size_t size)
+static void copy_name(logctx_t *ctx, uint32_t generation, char *out, size_t size)
 {
-    bool same = is_sentinel(ctx) || (ctx->owner == thread && logctx__ref_same(ctx, generation));
+    bool same = is_sentinel(ctx) || logctx__ref_same(ctx, generation);
     const char *name = same ? ctx->name : "?";
     out[logctx__utf8_copy(out, size - 1, name, strlen(name), LOGCTX__UTF8_NO_LIMIT)] = '\0';
     if (same)
@@ -27,8 +26,8 @@ size_t logctx__recent(const struct thread *thread, logctx_switch_t *out, size_t 
         if (back > thread->recent_next || !entry->from)
             break;
         logctx_switch_t *shown = &out[count++];
-        copy_name(thread, entry->from, entry->from_generation, shown->from, sizeof shown->from);
-        copy_name(thread, entry->to, entry->to_generation, shown->to, sizeof shown->to);
+        copy_name(entry->from, entry->from_generation, shown->from, sizeof shown->from);
+        copy_name(entry->to, entry->to_generation, shown->to, sizeof shown->to);
         logctx__where(entry->site, shown->where, sizeof shown->where);
         shown->ago_ns = now > entry->monotonic ? now - entry->monotonic : 0;
     }

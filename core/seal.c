@@ -56,17 +56,17 @@ static void put_identity(logctx_record_t *record, const logctx_t *ctx)
     put(record, logctx_attr_string(attr_NAME, ctx->name));
     put(record, logctx_attr_string(attr_TYPE, logctx_type_name(ctx->series->type)));
     put(record, logctx_attr_string(attr_SERVER, logctx_server(ctx)));
-    put(record, logctx_attr_int(attr_THREAD_ID, READ_RELAXED(ctx->owner->tid)));
+    put(record, logctx_attr_int(attr_THREAD_ID, READ_RELAXED(READ_RELAXED(ctx->writer)->tid)));
 }
 
-// Segments belong to the owner, who may be running the context while another thread finishes it.
+// Segments belong to the writer, who may be running the context while another thread finishes it.
 static void put_life(struct thread *thread, logctx_record_t *record, const logctx_t *ctx, uint64_t duration_ns)
 {
     unsigned errors = READ_RELAXED(ctx->errors);
     put(record, logctx_attr_int(attr_SWITCHES, READ_RELAXED(ctx->switches)));
     if (errors > 0)
         put(record, logctx_attr_int(attr_ERRORS, errors));
-    if (thread != ctx->owner || (duration_ns < SEGMENTS_FROM_NS && errors == 0))
+    if (thread != READ_RELAXED(ctx->writer) || (duration_ns < SEGMENTS_FROM_NS && errors == 0))
         return;
     char text[LOGCTX_SEGMENTS * 48];
     if (logctx__segment_text(ctx, text, sizeof text) > 0)
@@ -157,7 +157,7 @@ void logctx__seal(struct thread *thread, logctx_t *ctx, uint64_t end_monotonic, 
         ctx->record = NULL;
     logctx__unlock(&ctx->lock);
 
-    if (filled && logctx__hand_over(thread, record))
+    if (filled && logctx__to_sinks(thread, record))
         ADD_OWNED(thread->handed_over, 1);
     else if (!wanted)
         ADD_OWNED(thread->unsampled, 1);
@@ -198,7 +198,7 @@ static void send_error_span(struct thread *thread, logctx_t *ctx, const logctx_a
     put(record, logctx_attr_string(attr_TYPE, logctx_type_name(ctx->series->type)));
     put(record, logctx_attr_string(attr_SERVER, logctx_server(ctx)));
     weigh(record);
-    if (logctx__hand_over(thread, record))
+    if (logctx__to_sinks(thread, record))
         ADD_OWNED(thread->error_spans, 1);
 }
 

@@ -1,7 +1,7 @@
 // Segments: how a context's life went, a bounded list of stretches in which it ran, waited for a connection or was in a
 // transaction. Beyond the bound neighbours are merged in pairs, so that keeping them costs a few stores a switch.
 //
-// The owner adds without a lock. Another thread that finishes the context reads what is there at that moment: whole
+// The writer adds without a lock. Another thread that finishes the context reads what is there at that moment: whole
 // segments of states that exist, though a merge under way may show one twice.
 //
 // SPDX-License-Identifier: Apache-2.0
@@ -83,6 +83,8 @@ void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from,
     if (READ_RELAXED(ctx->segment_count) == LOGCTX_SEGMENTS)
         merge_pairs(ctx);
     unsigned count = READ_RELAXED(ctx->segment_count);
+    if (unlikely(count >= LOGCTX_SEGMENTS))
+        return; // two threads at once, against the rules: the segment is lost, and nothing else
     put(ctx, count, added);
     STORE(ctx->segment_states[count], (uint8_t)state);
     STORE(ctx->segment_count, (uint8_t)(count + 1));

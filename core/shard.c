@@ -65,7 +65,7 @@ void logctx__live_remove(logctx_t *ctx)
 {
     struct thread *owner = ctx->owner;
     logctx__lock(&owner->lock);
-    struct shard *shard = ctx->shard;
+    struct shard *shard = owner->shards[ctx->series->number]; // of the owner, whoever the writer is by now
     if (ctx->previous_live)
         ctx->previous_live->next_live = ctx->next_live;
     else

@@ -65,7 +65,7 @@ logctx_status_t logctx_sink_remove(const logctx_sink_t *sink)
 }
 
 // Takes the caller's reference. False: no sink was there.
-bool logctx__hand_over(struct thread *thread, logctx_record_t *record)
+bool logctx__to_sinks(struct thread *thread, logctx_record_t *record)
 {
     bool taken = false;
     unsigned depth = READ_RELAXED(thread->in_sink); // a sink may end a context of its own

@@ -20,11 +20,11 @@ static void copy_context(logctx_snapshot_t *out, const logctx_t *ctx, uint64_t n
     copy_text(out->kind, sizeof out->kind, ctx->series->kind->name);
     copy_text(out->server, sizeof out->server, logctx_server(ctx));
     out->type = ctx->series->type;
-    out->state = READ_RELAXED(ctx->started)                 ? LOGCTX_STATE_RUNNING
+    out->state = READ_RELAXED(ctx->started) == SLICE_RUNS   ? LOGCTX_STATE_RUNNING
                  : READ_RELAXED(ctx->open_transactions) > 0 ? LOGCTX_STATE_TXN
                                                             : LOGCTX_STATE_IDLE;
     out->age_ns = age_ns(ctx, now);
-    out->thread_id = (uint64_t)READ_RELAXED(ctx->owner->tid);
+    out->thread_id = (uint64_t)READ_RELAXED(READ_RELAXED(ctx->writer)->tid);
     memcpy(out->trace_id, ctx->trace_id, sizeof out->trace_id);
     memcpy(out->span_id, ctx->span_id, sizeof out->span_id);
     out->own = logctx__own_usage(ctx);

@@ -2,7 +2,8 @@
 // and starts the new one; everything that can go wrong here is reported, and the switch happens all the same.
 //
 // Budget of logctx__switch() without an error: one CPU clock reading, one monotonic reading, no allocation, no lock, no
-// locked instruction, no other system call.
+// locked instruction, no other system call. The same for contexts that were handed over, and for the children of another
+// thread's context: all that a switch writes is the context's and this thread's own.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
@@ -33,50 +34,70 @@ static void publish_slice(struct thread *thread, struct shard *shard, int64_t cp
     atomic_store_explicit(&thread->slice_sequence, sequence + 1, memory_order_release);
 }
 
+// Where the collections look for the slice: nowhere, if it is not charged to a shard of this thread that is known now.
+static struct shard *shard_of(const struct thread *thread, const logctx_t *ctx)
+{
+    return likely(READ_RELAXED(ctx->writer) == thread) ? READ_RELAXED(ctx->shard) : NULL;
+}
+
 // `now` is NULL if the clock gave no reading.
 static void stop(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
                  const logctx_site_t *site)
 {
-    if (unlikely(thread->id != ctx->home))
+    if (unlikely(READ_RELAXED(thread->id) != READ_RELAXED(ctx->home))) {
         report(thread, LOGCTX_ERROR_STOPPED_ON_DIFFERENT_THREAD, ctx, site, thread->current_at);
-    else if (unlikely(now == NULL))
+        unsigned char runs = SLICE_RUNS; // at home, where it stays current: a hand-over must know
+        atomic_compare_exchange_strong(&ctx->started, &runs, SLICE_LOST);
+        return;
+    }
+    if (unlikely(now == NULL))
         ;
-    else if (unlikely(!READ_RELAXED(ctx->started)))
+    else if (unlikely(READ_RELAXED(ctx->started) != SLICE_RUNS))
         report(thread, LOGCTX_ERROR_STOP_WITHOUT_START, ctx, site, thread->current_at);
     else
         logctx__charge_slice(thread, ctx, now, monotonic, site);
-    atomic_store_explicit(&ctx->started, false, memory_order_relaxed);
+    atomic_store_explicit(&ctx->started, SLICE_NONE, memory_order_relaxed);
 }
 
-static void start(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
+static void begin_slice(logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic)
+{
+    ctx->start = *now;
+    ctx->start_monotonic = monotonic;
+    atomic_store_explicit(&ctx->started, SLICE_RUNS, memory_order_release);
+}
+
+// Whether a slice of ctx runs now.
+static bool start(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
                   const logctx_site_t *site, const logctx_site_t *before)
 {
-    if (unlikely(thread->id != ctx->home)) {
+    if (unlikely(READ_RELAXED(thread->id) != READ_RELAXED(ctx->home))) {
         report(thread, LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD, ctx, site, before);
-        return;
+        return false;
     }
     ADD_OWNED(ctx->switches, 1);
     if (unlikely(READ_RELAXED(ctx->finished)))
         report(thread, LOGCTX_ERROR_RESTARTED_FINISHED, ctx, site, before);
-    if (unlikely(READ_RELAXED(ctx->started))) {
+    if (unlikely(READ_RELAXED(ctx->started) == SLICE_RUNS)) {
         report(thread, LOGCTX_ERROR_RESTARTED_ACTIVE, ctx, site, before);
-        return;
+        return now != NULL;
     }
-    if (unlikely(now == NULL))
-        return;
-    ctx->start = *now;
-    ctx->start_monotonic = monotonic;
-    atomic_store_explicit(&ctx->started, true, memory_order_relaxed);
+    if (unlikely(now == NULL)) {
+        atomic_store_explicit(&ctx->started, SLICE_LOST, memory_order_relaxed);
+        return false;
+    }
+    begin_slice(ctx, now, monotonic);
+    return true;
 }
 
-static void begin(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
+static bool begin(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
                   const logctx_site_t *site)
 {
     const logctx_site_t *before = READ_RELAXED(ctx->switched_at); // who made it current the last time
     atomic_store_explicit(&ctx->switched_at, site, memory_order_relaxed);
-    start(thread, ctx, now, monotonic, site, before);
+    bool runs = start(thread, ctx, now, monotonic, site, before);
     if (unlikely(ctx->process))
         logctx__process_resumed(thread, ctx, site, before);
+    return runs;
 }
 
 static void remember(struct thread *thread, logctx_t *from, logctx_t *to, const logctx_site_t *site, uint64_t monotonic)
@@ -124,18 +145,17 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     change_slice(thread);
     if (!is_sentinel(from))
         stop(thread, from, now, monotonic, site);
-    // Only an unfinished context of this thread is kept alive by itself while it is current.
-    bool pin = !is_sentinel(to) && (unlikely(to->owner != thread) || unlikely(READ_RELAXED(to->finished)));
+    // Only an unfinished context that this thread writes is kept alive by itself while it is current.
+    bool pin = !is_sentinel(to) &&
+               (unlikely(READ_RELAXED(to->writer) != thread) || unlikely(READ_RELAXED(to->finished)));
     if (unlikely(pin))
         logctx_ref(to);
     bool unpin = thread->pinned;
     thread->pinned = pin;
     logctx__tls.current = to;
     remember(thread, from, to, site, monotonic);
-    if (!is_sentinel(to))
-        begin(thread, to, now, monotonic, site);
-    if (!is_sentinel(to) && likely(now != NULL))
-        publish_slice(thread, to->owner == thread ? to->shard : NULL, now->total_ns, monotonic);
+    if (!is_sentinel(to) && begin(thread, to, now, monotonic, site))
+        publish_slice(thread, shard_of(thread, to), now->total_ns, monotonic);
     else
         publish_slice(thread, NULL, 0, 0);
     thread->current_at = site;
@@ -148,7 +168,8 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
 void logctx__charge_running(struct thread *thread, logctx_t *ctx)
 {
     logctx_cpu_reading_t now;
-    if (ctx != current_context() || thread->id != ctx->home || !READ_RELAXED(ctx->started) || !logctx__read_cpu(&now))
+    if (ctx != current_context() || READ_RELAXED(thread->id) != READ_RELAXED(ctx->home) ||
+        READ_RELAXED(ctx->started) != SLICE_RUNS || !logctx__read_cpu(&now))
         return;
     uint64_t monotonic = logctx__monotonic();
     // Within a switch (a hook finishes the context that is being left) the slice is being changed already.
@@ -159,7 +180,28 @@ void logctx__charge_running(struct thread *thread, logctx_t *ctx)
     ctx->start = now;
     ctx->start_monotonic = monotonic;
     if (!within)
-        publish_slice(thread, ctx->owner == thread ? ctx->shard : NULL, now.total_ns, monotonic);
+        publish_slice(thread, shard_of(thread, ctx), now.total_ns, monotonic);
+}
+
+// For a context that was current here before it was handed over: its slice begins now. Not within a switch.
+void logctx__begin_slice(struct thread *thread, logctx_t *ctx)
+{
+    logctx_cpu_reading_t now;
+    if (!logctx__read_cpu(&now))
+        return;
+    uint64_t monotonic = logctx__monotonic();
+    change_slice(thread);
+    ADD_OWNED(ctx->switches, 1);
+    begin_slice(ctx, &now, monotonic);
+    publish_slice(thread, shard_of(thread, ctx), now.total_ns, monotonic);
+}
+
+// For a thread that ends, perhaps within a switch, in a hook of the host.
+void logctx__end_slice(struct thread *thread)
+{
+    if (!(READ_RELAXED(thread->slice_sequence) & 1))
+        change_slice(thread);
+    publish_slice(thread, NULL, 0, 0);
 }
 
 logctx_t *logctx_set_current_at(logctx_t *ctx, const logctx_site_t *site)

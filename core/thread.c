@@ -4,20 +4,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deferred.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 _Thread_local struct thread_local_state logctx__tls
     __attribute__((tls_model("initial-exec"))) = {&logctx__sentinel, NULL};
 
-// Under `lock`: the taking over of idle states. `newest` and every `next` are written before they are published.
+// Under `lock`: states without a thread, which wait for the next one, and `attached` of every state. `newest` and every
+// `next` are written before they are published.
 static struct {
     lock_t lock;
     _Atomic(struct thread *) newest;
-} registry = {.lock = 0};
+    struct thread *idle; // the one left last is first: its memory is warm
+    size_t count;        // of states
+    size_t look_at;      // how many there are when lost ones are looked for; SIZE_MAX: somebody is looking
+} registry = {.look_at = 16};
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -28,6 +34,12 @@ struct thread *logctx__threads(void)
     return atomic_load_explicit(&registry.newest, memory_order_acquire);
 }
 
+// False for a thread that ended, and for one that fork() left in the parent process.
+bool logctx__has_thread(const struct thread *thread)
+{
+    return atomic_load(&thread->attached) && READ_RELAXED(thread->process) == logctx__generation();
+}
+
 static void prepare_context(void *block, struct thread *owner)
 {
     logctx_t *ctx = block;
@@ -36,11 +48,51 @@ static void prepare_context(void *block, struct thread *owner)
     atomic_init(&ctx->generation, 1);
 }
 
+// Contexts that were finished by others after their thread had ended: nobody runs them, and without this their memory
+// would wait for a thread that takes the state over. That thread is not in the way: it holds what it runs of them.
+void logctx__drop_orphans(struct thread *thread)
+{
+    logctx_t *ctx = NULL;
+    logctx__lock(&registry.lock);
+    if (!atomic_load(&thread->attached))
+        ctx = atomic_exchange(&thread->finished_elsewhere, NULL);
+    logctx__unlock(&registry.lock);
+    while (ctx) {
+        logctx_t *next = ctx->next_foreign;
+        logctx_unref(ctx);
+        ctx = next;
+    }
+}
+
+static void retire(struct thread *thread)
+{
+    logctx__loop_retire(thread, "none");
+    logctx__lock(&thread->lock);
+    thread->has_clock_id = false;
+    logctx__unlock(&thread->lock);
+}
+
+static void set_idle(struct thread *thread)
+{
+    atomic_store_explicit(&thread->id, 0, memory_order_relaxed);
+    logctx__lock(&registry.lock);
+    atomic_store(&thread->attached, false);
+    thread->next_idle = registry.idle;
+    registry.idle = thread;
+    logctx__unlock(&registry.lock);
+    if (atomic_load(&thread->finished_elsewhere))
+        logctx__drop_orphans(thread);
+}
+
 // A thread ends. Its contexts stay: they may be finished or read by others, and its state waits for the next thread.
+// It may end in the midst of a hook or a sink of the host, which is over then.
 static void detach(void *state)
 {
     struct thread *thread = state;
     logctx_t *left = logctx__tls.current;
+    thread->in_hook = 0;
+    atomic_store(&thread->in_sink, 0);
+    logctx__end_slice(thread);
     if (!is_sentinel(left)) {
         logctx__report(thread, &(struct occurrence){.kind = LOGCTX_ERROR_THREAD_EXIT_WITH_CONTEXT,
                                                     .affected = left,
@@ -51,16 +103,10 @@ static void detach(void *state)
             logctx_unref(left);
         thread->pinned = false;
     }
-    atomic_store_explicit(&thread->slice_shard, NULL, memory_order_relaxed);
-    logctx__loop_retire(thread, "none");
-    logctx__lock(&thread->lock);
-    thread->has_clock_id = false;
-    logctx__unlock(&thread->lock);
     logctx__adopt_finished(thread);
-    logctx__lock(&registry.lock);
-    thread->attached = false;
-    logctx__unlock(&registry.lock);
+    retire(thread);
     logctx__tls.thread = NULL;
+    set_idle(thread);
 }
 
 static void make_key(void)
@@ -73,12 +119,61 @@ static struct thread *idle_thread(void)
 {
     struct thread *thread;
     logctx__lock(&registry.lock);
-    for (thread = READ_RELAXED(registry.newest); thread && thread->attached; thread = thread->next)
-        ;
-    if (thread)
-        thread->attached = true;
+    thread = registry.idle;
+    if (thread) {
+        registry.idle = thread->next_idle;
+        atomic_store(&thread->attached, true);
+    }
     logctx__unlock(&registry.lock);
     return thread;
+}
+
+// A thread's CPU clock is gone when the thread is.
+static bool has_vanished(struct thread *thread)
+{
+    struct timespec unused;
+    logctx__lock(&thread->lock);
+    bool known = thread->has_clock_id;
+    clockid_t clock_id = thread->clock_id;
+    logctx__unlock(&thread->lock);
+    return known && clock_gettime(clock_id, &unused) != 0 && errno == EINVAL;
+}
+
+static void take_back(struct thread *lost)
+{
+    struct recorded_switch *last = &lost->recent[(lost->recent_next - 1) % LOGCTX_RECENT];
+    if (lost->pinned)
+        logctx_unref(last->to); // what was current
+    lost->pinned = false;
+    lost->in_hook = 0;
+    atomic_store(&lost->in_sink, 0);
+    logctx__end_slice(lost);
+    retire(lost);
+    set_idle(lost);
+}
+
+// States of threads that ended without detach(): the C library calls the destructors of thread-specific data in a few
+// rounds, and a host that uses logctx in the last one gets a state that is never given back. (The same without a key.)
+// Looked for whenever the states have doubled, so each new one pays for a constant number of looks.
+static void take_back_lost(void)
+{
+    logctx__lock(&registry.lock);
+    bool look = registry.count >= registry.look_at;
+    if (look)
+        registry.look_at = SIZE_MAX;
+    logctx__unlock(&registry.lock);
+    if (!look)
+        return;
+    size_t in_use = 0;
+    for (struct thread *thread = logctx__threads(); thread; thread = thread->next) {
+        if (logctx__has_thread(thread) && has_vanished(thread))
+            take_back(thread);
+        else
+            in_use++;
+    }
+    logctx__lock(&registry.lock);
+    registry.look_at = 2 * in_use + 16;
+    logctx__unlock(&registry.lock);
 }
 
 static struct thread *new_thread(void)
@@ -92,8 +187,9 @@ static struct thread *new_thread(void)
     logctx__record_pool(&thread->records);
     logctx__bound_pool(&thread->bounds);
     logctx__deferred_pools(&thread->deferreds, &thread->entries);
-    thread->attached = true;
+    atomic_init(&thread->attached, true);
     logctx__lock(&registry.lock);
+    registry.count++;
     thread->next = READ_RELAXED(registry.newest);
     atomic_store_explicit(&registry.newest, thread, memory_order_release);
     logctx__unlock(&registry.lock);
@@ -102,7 +198,7 @@ static struct thread *new_thread(void)
 
 static void begin(struct thread *thread)
 {
-    thread->id = logctx__clock_thread_id();
+    atomic_store_explicit(&thread->id, logctx__clock_thread_id(), memory_order_relaxed);
     thread->random_generation = 0;
     atomic_store_explicit(&thread->process, logctx__generation(), memory_order_relaxed);
     atomic_store_explicit(&thread->in_sink, 0, memory_order_relaxed);
@@ -134,11 +230,16 @@ struct thread *logctx__attach(void)
 {
     pthread_once(&key_once, make_key);
     struct thread *thread = idle_thread();
+    if (!thread) {
+        take_back_lost();
+        if (logctx__tls.thread) // what a lost thread held last has been finished here
+            return logctx__tls.thread;
+        thread = idle_thread();
+    }
     if (!thread)
         thread = new_thread();
     if (!thread)
         return NULL;
-    // Without a key the state is lost when the thread ends: bounded by the number of keys a process has, and rare.
     if (key_made)
         pthread_setspecific(key, thread);
     logctx__tls.thread = thread;

@@ -1,9 +1,10 @@
 /*
  * types.h: the structures of the core, their invariants, and who may touch what. Everything else in core/ includes this.
  *
- * Words: a *thread* is the library's state of one application thread; a context's *owner* is the thread whose pool its
- * memory comes from, its *home* the thread id that may start and stop it. They differ only when a thread ended and
- * another one took its state over.
+ * Words: a *thread* is the library's state of one application thread. A context's *owner* is the thread that made it: its
+ * memory and its place in the list of those in flight are there for good. Its *writer* is the thread whose plain stores
+ * it takes, its *home* the thread id that may start and stop it: those of the owner, until logctx_hand_over() makes them
+ * another thread's. Writer and home differ only when a thread ended and another one took its state over.
  *
  * Locks: spin locks, held for a few dozen instructions or one walk. Order, outermost first:
  *     the one of collections  >  logctx.lock of a tree's root  >  thread.lock  >  logctx.lock of a context for its record
@@ -53,7 +54,7 @@ struct shared_string {
     char text[];
 };
 
-/* Own usage of a context: one writer, the owner; any reader. Same order as logctx_usage_t. */
+/* Own usage of a context: one writer; any reader. Same order as logctx_usage_t. */
 struct usage_cells {
     _Atomic int64_t cpu, user, system, running, transactions, db, wait, rows;
 };
@@ -62,7 +63,7 @@ struct usage_cells {
 struct family {
     logctx_t *first_child;
     logctx_usage_t folded;      /* totals of finished descendants */
-    struct usage_cells foreign; /* charged by threads other than the owner: root's lock; read by anyone */
+    struct usage_cells foreign; /* charged by threads other than the writer: root's lock; read by anyone */
 };
 
 /* One stretch of a context's life, in microseconds >> segment_scale since its creation. */
@@ -72,25 +73,32 @@ struct segment {
 };
 enum segment_state { SEGMENT_RUN, SEGMENT_POOL, SEGMENT_TXN };
 
+/* Whether a context is current at home. LOST: it is, without a reading: the clock gave none, or a foreign stop wiped it. */
+enum slice_state { SLICE_NONE, SLICE_RUNS, SLICE_LOST };
+
 /*
  * A context. References: one for each holder, one for each child (parent) and later sibling (previous, until that one
  * finishes), and the library's own *live* reference from creation until the context is finished and off its home's CPU.
  * So an unfinished context is never freed, and a switch to one needs no reference.
  */
 struct logctx {
-    /* Hot: read or written by every switch. Written by the home thread only, but for what is atomic. */
+    /*
+     * Hot: two cache lines, read or written by every switch. Written by the home thread only, but for what is atomic.
+     * `home`, `writer`, `shard` and `previous` change hands under the owner's lock, and never after a finish has taken it.
+     */
     atomic_uint refs;
-    atomic_bool started;  /* whether `start` holds a reading; a foreign thread may clear it */
+    atomic_uchar started; /* enum slice_state: whether `start` holds a reading; a foreign thread may make it LOST */
     atomic_bool finished; /* set once */
     atomic_bool folded;   /* usage is in the parent's; later charges go up one by one; root's lock */
     lock_t lock;          /* of the record, and, in a root, of the tree */
-    uint64_t home;
-    struct thread *owner;       /* constant for this memory, also after it is freed */
-    atomic_uint generation;     /* constant for this memory while it is in use; goes up when it is freed */
-    atomic_uint switches;       /* how often made current */
-    logctx_cpu_reading_t start; /* of the slice that runs */
+    _Atomic uint64_t home;
+    struct thread *owner;            /* constant for this memory, also after it is freed */
+    _Atomic(struct thread *) writer; /* who charges it without a lock */
+    atomic_uint generation;          /* constant for this memory while it is in use; goes up when it is freed */
+    atomic_uint switches;            /* how often made current */
+    logctx_cpu_reading_t start;      /* of the slice that runs */
     uint64_t start_monotonic;
-    struct shard *shard; /* of the owner, for the series */
+    _Atomic(struct shard *) shard; /* of the writer, for the series */
     _Atomic(const logctx_site_t *) switched_at;
     struct usage_cells own;
 
@@ -114,22 +122,28 @@ struct logctx {
     bool over_limit; /* made beyond limits.live_contexts: no span */
     bool process;    /* of type background: it ends once */
 
-    /* Held strongly until finish, by generation afterwards: a chain of finished contexts must not keep itself alive. */
+    /* Under `lock`, with `status`, `record` and `error_type`. */
+    bool sealed;
+    bool has_error; /* exported whether sampled or not */
+
+    /*
+     * Held strongly until finish, by generation afterwards: a chain of finished contexts must not keep itself alive. By
+     * generation from a hand-over on, too: contexts that go to and fro between threads could hold each other in a ring.
+     */
     logctx_t *previous;
     uint32_t previous_generation;
     bool previous_held;
 
-    /* Under `lock`. */
-    bool sealed;
-    bool has_error; /* exported whether sampled or not */
-    uint8_t status;
-    logctx_record_t *record; /* NULL until something is set on it */
-    const char *error_type;  /* interned in the series; NULL: did not fail */
+    uint8_t status; /* `lock` */
 
-    /* Written by the owner, which takes no lock for it; read by whoever finishes the context. */
+    /* With `segments`: written by the writer, which takes no lock for it; read by whoever finishes the context. */
     _Atomic uint8_t segment_count;
     _Atomic uint8_t segment_scale;
     _Atomic uint8_t segment_states[LOGCTX_SEGMENTS];
+
+    logctx_record_t *record; /* NULL until something is set on it */
+    const char *error_type;  /* interned in the series; NULL: did not fail */
+
     _Atomic uint64_t segments[LOGCTX_SEGMENTS]; /* struct segment: offset << 32 | length */
 
     atomic_uint errors;
@@ -140,7 +154,7 @@ struct logctx {
     logctx_t *previous_live;                   /* owner's lock */
     union {
         logctx_t *next_live;    /* in flight: owner's lock */
-        logctx_t *next_foreign; /* finished: on the owner's list of contexts that others finished */
+        logctx_t *next_foreign; /* finished: on the writer's list of contexts that others finished */
     };
     char inline_name[LOGCTX_NAME_INLINE];
 } __attribute__((aligned(64)));
@@ -208,8 +222,9 @@ struct pool {
 
 /* The state of one application thread; taken over by a later thread when this one ends. Never freed. */
 struct thread {
+    _Atomic uint64_t id; /* what counts as the same thread; 0: has none now. Written by the owner, read by hand-overs */
+
     /* Owner only. */
-    uint64_t id; /* what counts as the same thread */
     uint64_t random[4];
     unsigned char random_generation; /* of the process that seeded it; 0: not seeded */
     bool pinned;                     /* current holds a reference, given back when it is left */
@@ -247,10 +262,10 @@ struct thread {
     _Atomic int64_t slice_cpu;
     _Atomic uint64_t slice_monotonic;
     _Atomic(logctx_t *) finished_elsewhere; /* contexts of ours that others finished: their live references */
+    atomic_bool attached; /* has a thread; seq_cst with finished_elsewhere. Changed under the registry's lock */
 
     /* Under `lock`. */
     lock_t lock;
-    bool attached;
     bool has_clock_id;
     clockid_t clock_id;
     int64_t cpu_base;     /* the thread's clock when it was attached, or its sums were retired */
@@ -259,7 +274,8 @@ struct thread {
     char loop_name[64];
     struct shard **shards;
     uint32_t shard_count;
-    struct thread *next; /* all threads, newest first; constant */
+    struct thread *next;      /* all threads, newest first; constant */
+    struct thread *next_idle; /* those without a thread; registry's lock */
 };
 
 /* What a thread reaches without asking anyone. */
@@ -327,6 +343,8 @@ LOGCTX_INTERNAL void logctx__bound_pool(struct pool *pool);
 /* thread.c: NULL without memory. */
 LOGCTX_INTERNAL struct thread *logctx__attach(void);
 LOGCTX_INTERNAL struct thread *logctx__threads(void);
+LOGCTX_INTERNAL bool logctx__has_thread(const struct thread *thread);
+LOGCTX_INTERNAL void logctx__drop_orphans(struct thread *thread);
 LOGCTX_INTERNAL void logctx__reread_thread_id(void);
 static inline struct thread *this_thread(void)
 {
@@ -378,6 +396,8 @@ LOGCTX_INTERNAL bool logctx__ref_same(logctx_t *ctx, uint32_t generation);
 /* switch.c */
 LOGCTX_INTERNAL logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_t *site);
 LOGCTX_INTERNAL void logctx__charge_running(struct thread *thread, logctx_t *ctx);
+LOGCTX_INTERNAL void logctx__begin_slice(struct thread *thread, logctx_t *ctx);
+LOGCTX_INTERNAL void logctx__end_slice(struct thread *thread);
 
 /* usage.c */
 LOGCTX_INTERNAL void logctx__charge_slice(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now,
@@ -392,7 +412,7 @@ LOGCTX_INTERNAL void logctx__family_fold(logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__family_late(logctx_t *ctx, const logctx_usage_t *delta);
 LOGCTX_INTERNAL void logctx__family_foreign(logctx_t *ctx, const logctx_usage_t *delta);
 
-/* segment.c: added by the owner; the text may be asked for by any thread, and is as of some moment then. */
+/* segment.c: added by the writer; the text may be asked for by any thread, and is as of some moment then. */
 LOGCTX_INTERNAL void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to);
 LOGCTX_INTERNAL size_t logctx__segment_text(const logctx_t *ctx, char *out, size_t size);
 
@@ -433,7 +453,7 @@ LOGCTX_INTERNAL void logctx__record_discard(logctx_t *ctx);
 
 /* sink.c */
 LOGCTX_INTERNAL bool logctx__has_sink(void);
-LOGCTX_INTERNAL bool logctx__hand_over(struct thread *thread, logctx_record_t *record);
+LOGCTX_INTERNAL bool logctx__to_sinks(struct thread *thread, logctx_record_t *record);
 
 /* runtime.c: the settings, each read on its own */
 LOGCTX_INTERNAL uint32_t logctx__limit_attributes(void);

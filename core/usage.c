@@ -1,4 +1,4 @@
-// Usage: charging contexts and reading what they have used. The owner charges with plain stores; other threads (which may
+// Usage: charging contexts and reading what they have used. The writer charges with plain stores; other threads (which may
 // charge database work, and nothing else) add to the `foreign` cells of the context's family.
 //
 // SPDX-License-Identifier: Apache-2.0
@@ -59,9 +59,10 @@ void logctx__split_parts(logctx_usage_t *usage, const logctx_t *ctx)
     if (READ_RELAXED(logctx__clock)->exact_parts)
         return;
     double user = (double)usage->cpu_user_ns, system = (double)usage->cpu_system_ns;
-    if (user + system <= 0 && ctx->shard) {
-        user = (double)READ_RELAXED(ctx->shard->usage.user);
-        system = (double)READ_RELAXED(ctx->shard->usage.system);
+    struct shard *shard = atomic_load_explicit(&ctx->shard, memory_order_acquire);
+    if (user + system <= 0 && shard) {
+        user = (double)READ_RELAXED(shard->usage.user);
+        system = (double)READ_RELAXED(shard->usage.system);
     }
     usage->cpu_user_ns = user + system > 0 ? (int64_t)((double)usage->cpu_ns * (user / (user + system)))
                                            : usage->cpu_ns;
@@ -104,13 +105,13 @@ void logctx__charge_slice(struct thread *thread, logctx_t *ctx, const logctx_cpu
                           const logctx_site_t *site)
 {
     logctx_usage_t slice = slice_since(thread, ctx, now, monotonic, site);
-    // Its home by number, but another owner: a thread id was used again after its thread ended.
-    bool foreign = unlikely(ctx->owner != thread);
+    // Its home by number, but another writer: a thread id was used again after its thread ended.
+    bool foreign = unlikely(READ_RELAXED(ctx->writer) != thread);
     if (foreign)
         logctx__family_foreign(ctx, &slice);
     else
         add_owned(&ctx->own, &slice);
-    struct shard *shard = likely(!foreign) ? ctx->shard : logctx__shard(thread, ctx->series);
+    struct shard *shard = likely(!foreign) ? READ_RELAXED(ctx->shard) : logctx__shard(thread, ctx->series);
     if (likely(shard != NULL))
         add_owned(&shard->usage, &slice);
     ADD_OWNED(thread->attributed_cpu, slice.cpu_ns);
@@ -122,12 +123,34 @@ void logctx__charge_slice(struct thread *thread, logctx_t *ctx, const logctx_cpu
         logctx__segment_add(ctx, SEGMENT_RUN, ctx->start_monotonic, monotonic);
 }
 
+// Whether ctx takes plain stores of this thread, and does so until leave_own(). What is current here stays here; anything
+// else may be handed over at this very moment, but for the lock under which that happens.
+static bool enter_own(struct thread *thread, logctx_t *ctx)
+{
+    if (READ_RELAXED(ctx->writer) != thread)
+        return false;
+    if (ctx == current_context())
+        return true;
+    logctx__lock(&ctx->owner->lock);
+    if (READ_RELAXED(ctx->writer) == thread)
+        return true;
+    logctx__unlock(&ctx->owner->lock);
+    return false;
+}
+
+static void leave_own(logctx_t *ctx)
+{
+    if (ctx != current_context())
+        logctx__unlock(&ctx->owner->lock);
+}
+
 // A charge that is not a slice: from any thread, for any context but the sentinel. Metrics never go down.
 static void charge(struct thread *thread, logctx_t *ctx, const logctx_usage_t *amount)
 {
-    if (ctx->owner == thread) {
+    if (enter_own(thread, ctx)) {
         add_owned(&ctx->own, amount);
         add_owned_db(&ctx->own, amount);
+        leave_own(ctx);
         if (READ_RELAXED(ctx->folded))
             logctx__family_late(ctx, amount);
     } else {
@@ -166,13 +189,14 @@ static logctx_status_t refuse_negative(struct thread *thread, logctx_t *ctx, con
     return LOGCTX_E_NEGATIVE;
 }
 
-// The segment of database work that ends now; only the owner keeps them.
-static void note_segment(logctx_t *ctx, enum segment_state state, int64_t duration_ns)
+// The segment of database work that ends now; only the writer keeps them.
+static void note_segment(struct thread *thread, logctx_t *ctx, enum segment_state state, int64_t duration_ns)
 {
-    if (ctx->owner != logctx__tls.thread || READ_RELAXED(ctx->finished))
-        return;
     uint64_t now = logctx__monotonic(), length = (uint64_t)duration_ns;
+    if (READ_RELAXED(ctx->finished) || !enter_own(thread, ctx))
+        return;
     logctx__segment_add(ctx, state, length < now ? now - length : 0, now);
+    leave_own(ctx);
 }
 
 static logctx_status_t charge_transaction(logctx_t *ctx, int64_t duration_ns, const logctx_site_t *site)
@@ -180,7 +204,7 @@ static logctx_status_t charge_transaction(logctx_t *ctx, int64_t duration_ns, co
     struct thread *thread = this_thread();
     if (duration_ns < 0)
         return refuse_negative(thread, ctx, "DB txn time can only be non-negative", site);
-    note_segment(ctx, SEGMENT_TXN, duration_ns);
+    note_segment(thread, ctx, SEGMENT_TXN, duration_ns);
     charge(thread, ctx, &(logctx_usage_t){.db_transactions = 1, .db_ns = duration_ns});
     return LOGCTX_OK;
 }
@@ -204,7 +228,7 @@ logctx_status_t logctx_db_waited_at(int64_t duration_ns, const logctx_site_t *si
     struct thread *thread = this_thread();
     if (duration_ns < 0)
         return refuse_negative(thread, ctx, "DB scheduling time can only be non-negative", site);
-    note_segment(ctx, SEGMENT_POOL, duration_ns);
+    note_segment(thread, ctx, SEGMENT_POOL, duration_ns);
     charge(thread, ctx, &(logctx_usage_t){.db_wait_ns = duration_ns});
     return LOGCTX_OK;
 }
@@ -253,7 +277,9 @@ static logctx_usage_t running_slice(logctx_t *ctx)
 {
     struct thread *thread = this_thread();
     logctx_cpu_reading_t now;
-    if (!thread || !READ_RELAXED(ctx->started) || thread->id != ctx->home || !logctx__read_cpu(&now))
+    // Acquired: who sees the slice that began after a hand-over sees the new home, too.
+    if (!thread || atomic_load_explicit(&ctx->started, memory_order_acquire) != SLICE_RUNS ||
+        READ_RELAXED(thread->id) != READ_RELAXED(ctx->home) || !logctx__read_cpu(&now))
         return (logctx_usage_t){0};
     return slice_since(thread, ctx, &now, logctx__monotonic(), NULL);
 }
