@@ -7,7 +7,8 @@
  *
  * Four rules (docs/guide.md explains them with examples):
  *   1. Every context that logctx_new() returns is finished once (logctx_exit or logctx_finish) and unreferenced once.
- *   2. A context runs on the thread that made it. Another thread works in a child made by logctx_new_on_thread().
+ *   2. A context runs on the thread that made it. Another thread works in a child made by logctx_new_on_thread(), or
+ *      takes the context over for good with logctx_hand_over().
  *   3. Whoever returns to the event loop with work still pending has set the sentinel.
  *   4. Whoever completes that work makes the context current again before its code runs.
  *
@@ -86,8 +87,8 @@ typedef struct logctx_opts {
     }
 
 /*
- * A new context. It remembers what is current now (its `previous`) and this thread (its home); it does not become
- * current. `opts` may be NULL.
+ * A new context. It remembers what is current now (its `previous`) and this thread (its home, until another one takes
+ * it over); it does not become current. `opts` may be NULL.
  * Thread: becomes the home of the context. Current: unchanged. Owner: the caller has one reference, to be given back
  * with logctx_unref(). Errors: without memory the sentinel is returned; `refused_no_memory` of the books counts it.
  */
@@ -111,6 +112,27 @@ LOGCTX_API logctx_t *logctx_new_nested_at(const char *suffix, const logctx_site_
  */
 LOGCTX_API logctx_t *logctx_new_on_thread(logctx_t *caller);
 LOGCTX_API logctx_t *logctx_new_on_thread_at(logctx_t *caller, const logctx_site_t *site);
+
+/*
+ * Take ctx over from the thread that it ran on: this thread is its home from now on. For programs that move work
+ * between threads: work stealing, or one loop that gives a connection to another. Deliberate, and so no error; work on
+ * another thread for a context that stays where it is runs in a child instead (logctx_new_on_thread).
+ *     on the old thread: set the sentinel, push the context, with a reference, on a queue
+ *     on the new one:    take it from the queue, logctx_hand_over(ctx), logctx_set_current(ctx)
+ * The queue must order the two, as one with a lock does: what the old thread did with ctx happens before this call.
+ * Afterwards the old thread is like any other: it may still set attributes, charge database work, finish, ref and
+ * unref. Switches, CPU and metrics of ctx are this thread's, as cheap as if it had been made here; what it used before
+ * stays with it. `thread.id` of its span is that of its last home. Its children stay on the threads that they are on.
+ * Its `previous`, which logctx_enter() expects and logctx_exit() puts back, is now what is current here (the sentinel,
+ * if that is ctx itself, or if that is gone by then). On a context that is at home here already only that changes.
+ * Thread: the one that takes ctx over. Current: unchanged; if ctx is current already, it is charged from here on.
+ * Owner: the caller has a reference and keeps it. The sentinel is accepted and belongs to every thread.
+ * Errors: LOGCTX_E_STATE, and nothing changes, if ctx is current on another thread (reported as invalid_use) or in an
+ * error hook, logger or sink; LOGCTX_E_FINISHED; LOGCTX_E_INVALID for NULL, or if its last reference was given back
+ * (reported); LOGCTX_E_NO_MEMORY. A thread that ended with ctx current does not keep it.
+ */
+LOGCTX_API logctx_status_t logctx_hand_over(logctx_t *ctx);
+LOGCTX_API logctx_status_t logctx_hand_over_at(logctx_t *ctx, const logctx_site_t *site);
 
 /* One more reference; returns ctx. Any thread that already owns one, or on which ctx is current. */
 LOGCTX_API logctx_t *logctx_ref(logctx_t *ctx);
@@ -232,6 +254,7 @@ LOGCTX_API void logctx_preserve_end(logctx_preserve_t *block);
 #define logctx_new(kind, opts) logctx_new_at((kind), (opts), LOGCTX_HERE)
 #define logctx_new_nested(suffix) logctx_new_nested_at((suffix), LOGCTX_HERE)
 #define logctx_new_on_thread(caller) logctx_new_on_thread_at((caller), LOGCTX_HERE)
+#define logctx_hand_over(ctx) logctx_hand_over_at((ctx), LOGCTX_HERE)
 #define logctx_set_current(ctx) logctx_set_current_at((ctx), LOGCTX_HERE)
 #define logctx_enter(ctx) logctx_enter_at((ctx), LOGCTX_HERE)
 #define logctx_exit(ctx) logctx_exit_at((ctx), LOGCTX_HERE)
