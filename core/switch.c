@@ -140,9 +140,10 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
         return from;
 
     logctx_cpu_reading_t reading;
+    change_slice(
+        thread); // before the reading: a collection that reads the clock after it must not take the slice as running
     const logctx_cpu_reading_t *now = logctx__read_cpu(&reading) ? &reading : NULL;
     uint64_t monotonic = logctx__monotonic();
-    change_slice(thread);
     if (!is_sentinel(from))
         stop(thread, from, now, monotonic, site);
     // Only an unfinished context that this thread writes is kept alive by itself while it is current.
@@ -169,13 +170,18 @@ void logctx__charge_running(struct thread *thread, logctx_t *ctx)
 {
     logctx_cpu_reading_t now;
     if (ctx != current_context() || READ_RELAXED(thread->id) != READ_RELAXED(ctx->home) ||
-        READ_RELAXED(ctx->started) != SLICE_RUNS || !logctx__read_cpu(&now))
+        READ_RELAXED(ctx->started) != SLICE_RUNS)
         return;
-    uint64_t monotonic = logctx__monotonic();
     // Within a switch (a hook finishes the context that is being left) the slice is being changed already.
     bool within = READ_RELAXED(thread->slice_sequence) & 1;
     if (!within)
         change_slice(thread);
+    if (!logctx__read_cpu(&now)) {
+        if (!within)
+            publish_slice(thread, NULL, 0, 0);
+        return;
+    }
+    uint64_t monotonic = logctx__monotonic();
     logctx__charge_slice(thread, ctx, &now, monotonic, NULL);
     ctx->start = now;
     ctx->start_monotonic = monotonic;
