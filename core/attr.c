@@ -11,7 +11,7 @@
 
 static bool may_record(const logctx_t *ctx)
 {
-    return (ctx->flags & LOGCTX_FLAG_SAMPLED) && !ctx->over_limit && logctx__has_sink();
+    return (ctx->flags & LOGCTX_FLAG_SAMPLED) && !ctx->over_limit && logctx__has_sink() && !is_inert(ctx);
 }
 
 bool logctx_is_recording(const logctx_t *ctx)
@@ -176,7 +176,7 @@ logctx_status_t logctx_set_failed(logctx_t *ctx, const char *error_type, const c
 {
     if (refuse_null(ctx, "a NULL context was set failed; pass logctx_current() or a context of yours"))
         return LOGCTX_E_INVALID;
-    if (is_sentinel(ctx))
+    if (is_sentinel(ctx) || is_inert(ctx))
         return LOGCTX_OK;
     char valid[65 * 4];
     const char *type = error_type && *error_type ? error_type : "_OTHER";

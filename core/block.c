@@ -43,7 +43,7 @@ void logctx_enter_at(logctx_t *ctx, const logctx_site_t *site)
         logctx__misuse("logctx_enter() got a NULL context; pass what logctx_new() returned", site);
         return;
     }
-    if (is_sentinel(ctx))
+    if (is_sentinel(ctx) || is_inert(ctx))
         return;
     struct thread *thread = this_thread();
     if (!thread || thread->in_hook > 0 || READ_RELAXED(ctx->refs) == 0) {
@@ -79,7 +79,7 @@ void logctx_exit_at(logctx_t *ctx, const logctx_site_t *site)
         logctx__misuse("logctx_exit() got a NULL context; pass what logctx_new() returned", site);
         return;
     }
-    if (is_sentinel(ctx))
+    if (is_sentinel(ctx) || is_inert(ctx))
         return;
     struct thread *thread = this_thread();
     // The caller's reference holds ctx; its previous is held by ctx, or is the sentinel if it is gone.
@@ -124,7 +124,7 @@ logctx_preserve_t logctx_preserve_enter_at(logctx_t *target, const logctx_site_t
         target = &logctx__sentinel;
     }
     logctx_t *old = current_context();
-    target = logctx_ref(target); // the sentinel, if it is gone
+    target = is_inert(target) ? &logctx__sentinel : logctx_ref(target); // the sentinel, if it is gone
     logctx_preserve_t block = {
         logctx_ref(old), target, READ_RELAXED(old->generation), READ_RELAXED(target->generation), true, site};
     logctx__switch(this_thread(), target, site);

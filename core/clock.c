@@ -59,12 +59,20 @@ static bool read_rusage(void *user, logctx_cpu_reading_t *out)
     return true;
 }
 
+// What getrusage said at this thread's last tick.
+static _Thread_local struct {
+    uint64_t tick;
+    logctx_cpu_reading_t at_tick;
+} last __attribute__((tls_model("initial-exec")));
+
+// The kernel's clocks of the child's thread start from zero.
+void logctx__clock_in_child(void)
+{
+    last.tick = 0;
+}
+
 static bool read_thread_clock(void *user, logctx_cpu_reading_t *out)
 {
-    static _Thread_local struct {
-        uint64_t tick;
-        logctx_cpu_reading_t at_tick;
-    } last __attribute__((tls_model("initial-exec")));
     struct timespec at;
     if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at) != 0)
         return false;

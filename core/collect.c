@@ -11,8 +11,14 @@
 static lock_t one_at_a_time; // outermost
 static _Atomic uint64_t started_unix;
 
+void logctx__start_restart(void)
+{
+    atomic_store_explicit(&started_unix, logctx__unix(), memory_order_relaxed);
+}
+
 uint64_t logctx_start_unix_ns(void)
 {
+    logctx__begin_process();
     uint64_t there = READ_RELAXED(started_unix);
     if (there)
         return there;
@@ -171,6 +177,7 @@ logctx_status_t logctx_collect(const logctx_collector_t *collector)
 {
     if (!collector || !collector->series || !collector->loop)
         return LOGCTX_E_INVALID;
+    logctx__begin_process();
     size_t threads = 0, at = 0;
     struct thread *first = logctx__threads();
     for (struct thread *thread = first; thread; thread = thread->next)

@@ -22,6 +22,7 @@ struct logctx logctx__sentinel = {
 };
 
 static _Atomic uint64_t refused_without_thread;
+static atomic_bool said_limit;
 
 logctx_t *logctx_current(void)
 {
@@ -87,10 +88,16 @@ size_t logctx_current_name(char *buffer, size_t size)
     return length;
 }
 
-// The context, if its memory is still in the same use; else the sentinel.
+// The context, if its memory is still in the same use, by this process; else the sentinel.
 logctx_t *logctx__if_generation(logctx_t *ctx, uint32_t generation)
 {
-    return likely(READ_RELAXED(ctx->generation) == generation) ? ctx : &logctx__sentinel;
+    return likely(READ_RELAXED(ctx->generation) == generation) && !is_inert(ctx) ? ctx : &logctx__sentinel;
+}
+
+void logctx__contexts_in_child(void)
+{
+    atomic_store_explicit(&refused_without_thread, 0, memory_order_relaxed);
+    atomic_store_explicit(&said_limit, false, memory_order_relaxed);
 }
 
 // `first` and `second` together, made valid UTF-8 and cut; short ones without an allocation.
@@ -146,17 +153,19 @@ static void continue_trace(logctx_t *ctx, const logctx_span_context_t *from, con
 }
 
 // Trace id, then the decision, then the span id: the order of the OpenTelemetry SDK (trace/sdk.md, Span creation).
-static void set_identity(struct thread *thread, logctx_t *ctx, const logctx_opts_t *opts)
+// An inherited parent is one in another process: its trace goes on, its usage does not.
+static void set_identity(struct thread *thread, logctx_t *ctx, const logctx_t *parent, const logctx_opts_t *opts)
 {
     logctx_span_context_t caller;
     bool parent_sampled = false;
-    if (ctx->parent) {
-        memcpy(ctx->trace_id, ctx->parent->trace_id, sizeof ctx->trace_id);
-        memcpy(ctx->parent_span_id, ctx->parent->span_id, sizeof ctx->parent_span_id);
+    if (parent) {
+        memcpy(ctx->trace_id, parent->trace_id, sizeof ctx->trace_id);
+        memcpy(ctx->parent_span_id, parent->span_id, sizeof ctx->parent_span_id);
         ctx->has_parent_span = true;
-        ctx->flags = ctx->parent->flags & LOGCTX_FLAG_RANDOM;
-        ctx->tracestate = logctx__string_ref(ctx->parent->tracestate);
-        parent_sampled = ctx->parent->flags & LOGCTX_FLAG_SAMPLED;
+        ctx->remote_parent = is_inert(parent);
+        ctx->flags = parent->flags & LOGCTX_FLAG_RANDOM;
+        ctx->tracestate = logctx__string_ref(parent->tracestate);
+        parent_sampled = parent->flags & LOGCTX_FLAG_SAMPLED;
     } else if (opts->traceparent && logctx_traceparent_read(opts->traceparent, strlen(opts->traceparent), &caller)) {
         continue_trace(ctx, &caller, opts->tracestate);
         parent_sampled = caller.flags & LOGCTX_FLAG_SAMPLED;
@@ -185,11 +194,10 @@ static void set_times(logctx_t *ctx, uint64_t start_unix_ns)
 // would be told with every context.
 static void say_limit(uint64_t live, uint64_t limit)
 {
-    static atomic_bool said;
     bool reached = live >= limit;
     if (!reached && live > limit - limit / 4)
         return;
-    if (likely(READ_RELAXED(said) == reached) || atomic_exchange(&said, reached) == reached)
+    if (likely(READ_RELAXED(said_limit) == reached) || atomic_exchange(&said_limit, reached) == reached)
         return;
     if (reached)
         logctx_log(LOGCTX_WARN,
@@ -218,7 +226,8 @@ static bool over_limit(struct thread *thread)
     say_limit(live, limit);
     if (live >= limit)
         return true;
-    thread->live_check_at = made + (limit - live) / (2 * threads) + 1;
+    // None: a hook has forked, and this is the child going on with what its parent began.
+    thread->live_check_at = made + (limit - live) / (threads ? 2 * threads : 1) + 1;
     return false;
 }
 
@@ -278,16 +287,19 @@ static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const log
     ctx->series = series;
     atomic_store_explicit(&ctx->shard, shard, memory_order_relaxed);
     ctx->created_at = site;
-    set_parent(ctx, parent);
+    const logctx_t *inherited = parent && is_inert(parent) ? parent : NULL;
+    set_parent(ctx, inherited ? NULL : parent);
     set_previous(ctx);
-    ctx->server = server_of(opts->server, ctx->parent);
+    ctx->server = server_of(opts->server, inherited ? inherited : ctx->parent);
     ctx->span_kind = (uint8_t)(opts->span_kind != LOGCTX_SPAN_DEFAULT ? opts->span_kind
                                : opts->type == LOGCTX_TYPE_REQUEST    ? LOGCTX_SPAN_SERVER
                                                                       : LOGCTX_SPAN_INTERNAL);
     set_times(ctx, opts->start_unix_ns);
-    set_identity(thread, ctx, opts);
+    set_identity(thread, ctx, inherited ? inherited : ctx->parent, opts);
     ctx->over_limit = over_limit(thread);
     ctx->process = opts->type == LOGCTX_TYPE_BACKGROUND;
+    if (inherited)
+        logctx_unref(parent);
     return ctx;
 }
 
@@ -457,7 +469,7 @@ static void report_outlived(struct thread *thread, logctx_t *ctx, const logctx_s
 // All of a finish but for the references: false if it was finished before.
 static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
 {
-    if (!thread || atomic_exchange_explicit(&ctx->finished, true, memory_order_acq_rel))
+    if (!thread || is_inert(ctx) || atomic_exchange_explicit(&ctx->finished, true, memory_order_acq_rel))
         return false;
     logctx__charge_running(thread, ctx);
     report_outlived(thread, ctx, site);
@@ -525,7 +537,7 @@ static bool drop_reference(logctx_t *ctx)
             return false;
         }
         struct thread *thread = NULL;
-        if (refs == 2 && !READ_RELAXED(ctx->finished))
+        if (refs == 2 && !READ_RELAXED(ctx->finished) && !is_inert(ctx))
             thread = this_thread();
         bool here = thread && ctx == current_context() && READ_RELAXED(ctx->writer) == thread;
         if (here && !thread->pinned) {
@@ -569,9 +581,12 @@ static void let_go(logctx_t *ctx)
 }
 
 // Nobody has a reference to ctx any more, so nobody else can reach it. Whom it kept alive is freed in turn, without
-// recursion: those that wait for it are linked by next_foreign, which nothing else uses by then.
+// recursion: those that wait for it are linked by next_foreign, which nothing else uses by then. What a parent process
+// made is left as it is: a thread that is not here may have been changing it.
 static void release(logctx_t *ctx)
 {
+    if (is_inert(ctx))
+        return;
     ctx->next_foreign = NULL;
     while (ctx) {
         logctx_t *dead = ctx->next_foreign;
@@ -581,7 +596,7 @@ static void release(logctx_t *ctx)
         struct thread *owner = ctx->owner;
         logctx__pool_put(&owner->contexts, ctx, owner == logctx__tls.thread);
         for (size_t i = 0; i < 2; i++)
-            if (held[i] && !is_sentinel(held[i]) && drop_reference(held[i])) {
+            if (held[i] && !is_sentinel(held[i]) && drop_reference(held[i]) && !is_inert(held[i])) {
                 held[i]->next_foreign = dead;
                 dead = held[i];
             }

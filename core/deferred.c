@@ -99,10 +99,11 @@ size_t logctx_deferred_pending(void)
     return sum > 0 ? (size_t)sum : 0;
 }
 
-static void count_called(void)
+// One that a parent process made was never counted here.
+static void count_called(const logctx_deferred_t *deferred)
 {
     struct thread *thread = this_thread();
-    if (thread)
+    if (thread && !is_inherited(deferred->owner))
         ADD_OWNED(thread->deferreds_pending, -1);
 }
 
@@ -147,7 +148,7 @@ static void let_go(struct thread *thread, logctx_deferred_t *deferred)
 {
     report_unhandled(thread, deferred);
     if (!deferred->called)
-        count_called();
+        count_called(deferred);
     logctx__result_free(&deferred->result);
     for (struct entry *entry = deferred->first, *next; entry; entry = next) {
         next = entry->next;
@@ -270,7 +271,7 @@ bool logctx__deferred_set(logctx_deferred_t *deferred, logctx_result_t result, c
     }
     deferred->called = true;
     deferred->result = result;
-    count_called();
+    count_called(deferred);
     return true;
 }
 

@@ -113,9 +113,10 @@ static logctx_t *first_child(const logctx_t *ctx)
     return family ? family->first_child : NULL;
 }
 
+// The lists of a parent process may have been left half changed.
 logctx_usage_t logctx__family_total(logctx_t *ctx)
 {
-    if (!family_of(ctx))
+    if (!family_of(ctx) || is_inert(ctx))
         return logctx__own_usage(ctx);
     logctx__lock(&ctx->root->lock);
     logctx_usage_t sum = without_live_children(ctx);

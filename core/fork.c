@@ -1,13 +1,15 @@
-// Fork: which process this is. The child has the parent's memory and one thread; what must not be shared with the parent
-// (ids, clocks, locks that others held) is told apart by a generation.
+// Fork: which process this is. The child has the parent's memory and one thread. What must not be shared with the parent
+// (contexts, sums, ids, clocks, locks that others held) is told apart by numbers that go up in the child.
+//
+// In the child's handler there are a few stores: a child that only executes another program
+// costs next to nothing. The rest is made at the child's first use of the library.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
-// 1 to 255, and round again: what is compared with it was written by this process or by one of its last ancestors.
+// Written in a child before its second thread exists.
+atomic_uint logctx__forks;
+// The same as 1 to 255, and round again: what is compared with it was written by this process or one of its last ancestors.
 static atomic_uchar generation = 1;
 
 unsigned char logctx__generation(void)
@@ -15,27 +17,37 @@ unsigned char logctx__generation(void)
     return READ_RELAXED(generation);
 }
 
-// In the child, on its only thread. The kernel's clock of that thread starts from zero again.
 static void in_child(void)
 {
     unsigned char next = (unsigned char)(READ_RELAXED(generation) + 1);
     atomic_store_explicit(&generation, next ? next : 1, memory_order_relaxed);
-    struct thread *thread = logctx__tls.thread;
-    if (!thread)
-        return;
-    thread->random_generation = 0;
-    atomic_store_explicit(&thread->process, READ_RELAXED(generation), memory_order_relaxed);
-    atomic_store_explicit(&thread->tid, (int)syscall(SYS_gettid), memory_order_relaxed);
-    clockid_t clock_id;
-    thread->has_clock_id = pthread_getcpuclockid(pthread_self(), &clock_id) == 0;
-    if (thread->has_clock_id)
-        thread->clock_id = clock_id;
-    thread->cpu_base = 0;
-    atomic_store_explicit(&thread->attributed_cpu, 0, memory_order_relaxed);
-    atomic_store_explicit(&thread->loop_cpu, 0, memory_order_relaxed);
+    atomic_store_explicit(&logctx__forks, READ_RELAXED(logctx__forks) + 1, memory_order_relaxed);
+    logctx__tls.current = &logctx__sentinel;
+    logctx__tls.thread = NULL;
+    logctx__threads_in_child();
+    logctx__contexts_in_child();
+    logctx__clock_in_child();
+    logctx__loops_in_child();
+    logctx__sinks_in_child();
 }
 
 void logctx__watch_forks(void)
 {
     pthread_atfork(NULL, NULL, in_child);
+}
+
+// What a child has to make anew that is too much for its handler: by whoever first counts or collects there.
+void logctx__begin_process(void)
+{
+    static lock_t lock;
+    static atomic_uint begun; // the last process that has done it
+    if (likely(atomic_load_explicit(&begun, memory_order_acquire) == READ_RELAXED(logctx__forks)))
+        return;
+    logctx__lock(&lock);
+    if (READ_RELAXED(begun) != READ_RELAXED(logctx__forks)) {
+        logctx__series_restart();
+        logctx__start_restart();
+        atomic_store_explicit(&begun, READ_RELAXED(logctx__forks), memory_order_release);
+    }
+    logctx__unlock(&lock);
 }

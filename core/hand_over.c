@@ -85,7 +85,7 @@ logctx_status_t logctx_hand_over_at(logctx_t *ctx, const logctx_site_t *site)
         logctx__misuse("logctx_hand_over() got a NULL context; pass the one that this thread takes over", site);
         return LOGCTX_E_INVALID;
     }
-    if (is_sentinel(ctx))
+    if (is_sentinel(ctx) || is_inert(ctx))
         return LOGCTX_OK;
     struct thread *thread = this_thread();
     if (!thread)

@@ -181,6 +181,16 @@ struct series *logctx__all_series(void)
     return atomic_load_explicit(&registry.newest, memory_order_acquire);
 }
 
+// In a child of fork(): series count from zero, since the first context of theirs there.
+void logctx__series_restart(void)
+{
+    for (struct series *series = logctx__all_series(); series; series = series->next) {
+        atomic_store_explicit(&series->since_unix, 0, memory_order_relaxed);
+        series->emitted_cpu = series->emitted_user = series->emitted_system = series->emitted_running = 0;
+        series->sampled_user = series->sampled_system = 0;
+    }
+}
+
 static const char *find_error_type(struct series *series, const char *text)
 {
     unsigned count = atomic_load_explicit(&series->error_type_count, memory_order_acquire);

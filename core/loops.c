@@ -14,6 +14,11 @@ static struct {
     struct loop_row rows[LOOP_ROWS];
 } table = {.lock = 0};
 
+void logctx__loops_in_child(void)
+{
+    table.count = 0;
+}
+
 static struct loop_row *row_of(const char *name)
 {
     for (size_t i = 0; i < table.count; i++)
@@ -23,6 +28,7 @@ static struct loop_row *row_of(const char *name)
     if (table.count == LOOP_ROWS)
         return &table.rows[LOOP_ROWS - 1];
     struct loop_row *row = &table.rows[table.count++];
+    memset(row, 0, sizeof *row);
     snprintf(row->name, sizeof row->name, "%s", table.count == LOOP_ROWS ? "_other" : name);
     row->since_unix = logctx__unix();
     return row;

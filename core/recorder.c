@@ -1,30 +1,34 @@
 // The recorder: a sink that keeps records for a test to look at.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include "types.h"
+
 #include <logctx/recorder.h>
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Everything but `sink` and `capacity` is under `mutex`: contexts end on any thread.
+// Everything but `sink` and `capacity` is under `lock`: contexts end on any thread.
 struct logctx_recorder {
     logctx_sink_t sink;
-    pthread_mutex_t mutex;
-    size_t capacity, count, dropped;
+    lock_t lock; // of the core: a child of fork finds it free, whoever had it
+    size_t capacity, dropped;
+    atomic_size_t count;
     logctx_record_t *records[];
 };
 
 static void keep(void *user, logctx_record_t *record)
 {
     logctx_recorder_t *recorder = user;
-    pthread_mutex_lock(&recorder->mutex);
+    logctx__lock(&recorder->lock);
     bool fits = recorder->count < recorder->capacity;
-    if (fits)
-        recorder->records[recorder->count++] = record;
-    else
+    if (fits) {
+        recorder->records[recorder->count] = record;
+        recorder->count++; // last: a fork at any moment sees whole entries
+    } else {
         recorder->dropped++;
-    pthread_mutex_unlock(&recorder->mutex);
+    }
+    logctx__unlock(&recorder->lock);
     if (!fits)
         logctx_record_unref(record);
 }
@@ -38,10 +42,8 @@ logctx_recorder_t *logctx_recorder_new(size_t capacity)
         return NULL;
     recorder->sink = (logctx_sink_t){sizeof(logctx_sink_t), keep, recorder};
     recorder->capacity = capacity;
-    pthread_mutex_init(&recorder->mutex, NULL);
     if (logctx_sink_add(&recorder->sink) == LOGCTX_OK)
         return recorder;
-    pthread_mutex_destroy(&recorder->mutex);
     free(recorder);
     return NULL;
 }
@@ -50,11 +52,11 @@ void logctx_recorder_clear(logctx_recorder_t *recorder)
 {
     if (!recorder)
         return;
-    pthread_mutex_lock(&recorder->mutex);
+    logctx__lock(&recorder->lock);
     for (size_t i = 0; i < recorder->count; i++)
         logctx_record_unref(recorder->records[i]);
     recorder->count = recorder->dropped = 0;
-    pthread_mutex_unlock(&recorder->mutex);
+    logctx__unlock(&recorder->lock);
 }
 
 void logctx_recorder_free(logctx_recorder_t *recorder)
@@ -63,7 +65,6 @@ void logctx_recorder_free(logctx_recorder_t *recorder)
         return;
     logctx_sink_remove(&recorder->sink);
     logctx_recorder_clear(recorder);
-    pthread_mutex_destroy(&recorder->mutex);
     free(recorder);
 }
 
@@ -71,9 +72,9 @@ size_t logctx_recorder_count(logctx_recorder_t *recorder)
 {
     if (!recorder)
         return 0;
-    pthread_mutex_lock(&recorder->mutex);
+    logctx__lock(&recorder->lock);
     size_t count = recorder->count;
-    pthread_mutex_unlock(&recorder->mutex);
+    logctx__unlock(&recorder->lock);
     return count;
 }
 
@@ -81,9 +82,9 @@ size_t logctx_recorder_dropped(logctx_recorder_t *recorder)
 {
     if (!recorder)
         return 0;
-    pthread_mutex_lock(&recorder->mutex);
+    logctx__lock(&recorder->lock);
     size_t dropped = recorder->dropped;
-    pthread_mutex_unlock(&recorder->mutex);
+    logctx__unlock(&recorder->lock);
     return dropped;
 }
 
@@ -91,9 +92,9 @@ const logctx_record_t *logctx_recorder_at(logctx_recorder_t *recorder, size_t in
 {
     if (!recorder)
         return NULL;
-    pthread_mutex_lock(&recorder->mutex);
+    logctx__lock(&recorder->lock);
     const logctx_record_t *record = index < recorder->count ? recorder->records[index] : NULL;
-    pthread_mutex_unlock(&recorder->mutex);
+    logctx__unlock(&recorder->lock);
     return record;
 }
 
@@ -102,10 +103,10 @@ const logctx_record_t *logctx_recorder_find(logctx_recorder_t *recorder, const c
     if (!recorder || !span_name)
         return NULL;
     const logctx_record_t *found = NULL;
-    pthread_mutex_lock(&recorder->mutex);
+    logctx__lock(&recorder->lock);
     for (size_t i = recorder->count; i-- > 0 && !found;)
         if (strcmp(logctx_record_span(recorder->records[i])->name, span_name) == 0)
             found = recorder->records[i];
-    pthread_mutex_unlock(&recorder->mutex);
+    logctx__unlock(&recorder->lock);
     return found;
 }

@@ -237,7 +237,9 @@ void logctx__report(struct thread *thread, const struct occurrence *occurrence)
 {
     if (!thread)
         return;
-    logctx_t *affected = occurrence->affected ? occurrence->affected : &logctx__sentinel;
+    logctx_t *affected = occurrence->affected;
+    if (!affected || is_inert(affected))
+        affected = &logctx__sentinel;
     logctx__count_error(thread, occurrence->kind, affected);
     // An error inside a hook is counted and goes no further: the hook would be called for ever.
     if (thread->in_hook > 0)

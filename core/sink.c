@@ -19,6 +19,16 @@ bool logctx__has_sink(void)
     return READ_RELAXED(table.count) > 0;
 }
 
+// Sinks are inherited; what they do in a child is their own affair. A thread that is not here may have been between a slot
+// and the count.
+void logctx__sinks_in_child(void)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < LOGCTX_SINKS_MAX; i++)
+        count += READ_RELAXED(table.slots[i]) != NULL;
+    atomic_store_explicit(&table.count, count, memory_order_relaxed);
+}
+
 logctx_status_t logctx_sink_add(const logctx_sink_t *sink)
 {
     if (!sink || !sink->ended)
@@ -59,7 +69,7 @@ logctx_status_t logctx_sink_remove(const logctx_sink_t *sink)
     if (!clear(sink))
         return LOGCTX_E_INVALID;
     for (struct thread *thread = logctx__threads(); thread; thread = thread->next)
-        while (atomic_load(&thread->in_sink) > 0 && READ_RELAXED(thread->process) == logctx__generation())
+        while (atomic_load(&thread->in_sink) > 0)
             sched_yield();
     return LOGCTX_OK;
 }

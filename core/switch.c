@@ -45,6 +45,8 @@ static void stop(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_
                  const logctx_site_t *site)
 {
     if (unlikely(READ_RELAXED(thread->id) != READ_RELAXED(ctx->home))) {
+        if (is_inert(ctx))
+            return;
         report(thread, LOGCTX_ERROR_STOPPED_ON_DIFFERENT_THREAD, ctx, site, thread->current_at);
         unsigned char runs = SLICE_RUNS; // at home, where it stays current: a hand-over must know
         atomic_compare_exchange_strong(&ctx->started, &runs, SLICE_LOST);
@@ -111,11 +113,12 @@ static void remember(struct thread *thread, logctx_t *from, logctx_t *to, const 
     entry->monotonic = monotonic;
 }
 
-// Whether ctx may become current: a handle whose last reference was given back is caught here, not followed.
+// Whether ctx may become current: a handle whose last reference was given back is caught here, not followed, and for a
+// context of the parent process the sentinel stands in.
 static logctx_t *checked(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
 {
     if (likely(READ_RELAXED(ctx->refs) > 0))
-        return ctx;
+        return likely(ctx->owner == thread) || !is_inert(ctx) ? ctx : &logctx__sentinel;
     logctx__report(thread, &(struct occurrence){
                                .kind = LOGCTX_ERROR_INVALID_USE,
                                .text = "a context was made current after its last reference was given back; keep one "

@@ -15,15 +15,18 @@
 _Thread_local struct thread_local_state logctx__tls
     __attribute__((tls_model("initial-exec"))) = {&logctx__sentinel, NULL};
 
+enum { LOOK_AT_FIRST = 16 };
+
 // Under `lock`: states without a thread, which wait for the next one, and `attached` of every state. `newest` and every
 // `next` are written before they are published.
 static struct {
     lock_t lock;
     _Atomic(struct thread *) newest;
-    struct thread *idle; // the one left last is first: its memory is warm
-    size_t count;        // of states
-    size_t look_at;      // how many there are when lost ones are looked for; SIZE_MAX: somebody is looking
-} registry = {.look_at = 16};
+    struct thread *idle;      // the one left last is first: its memory is warm
+    size_t count;             // of states
+    size_t look_at;           // how many there are when lost ones are looked for; SIZE_MAX: somebody is looking
+    struct thread *inherited; // of parent processes, by their newest ones; kept so that nothing counts as lost
+} registry = {.look_at = LOOK_AT_FIRST};
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -37,7 +40,21 @@ struct thread *logctx__threads(void)
 // False for a thread that ended, and for one that fork() left in the parent process.
 bool logctx__has_thread(const struct thread *thread)
 {
-    return atomic_load(&thread->attached) && READ_RELAXED(thread->process) == logctx__generation();
+    return atomic_load(&thread->attached) && READ_RELAXED(thread->process) == READ_RELAXED(logctx__forks);
+}
+
+// The parent's threads leave the list, and with them all that they counted. The next use of the library attaches anew.
+void logctx__threads_in_child(void)
+{
+    struct thread *newest = READ_RELAXED(registry.newest);
+    if (!newest)
+        return;
+    newest->inherited = registry.inherited;
+    registry.inherited = newest;
+    atomic_store_explicit(&registry.newest, NULL, memory_order_relaxed);
+    registry.idle = NULL;
+    registry.count = 0;
+    registry.look_at = LOOK_AT_FIRST;
 }
 
 static void prepare_context(void *block, struct thread *owner)
@@ -89,6 +106,8 @@ static void set_idle(struct thread *thread)
 static void detach(void *state)
 {
     struct thread *thread = state;
+    if (thread != logctx__tls.thread)
+        return; // inherited by fork, and this child has not used the library
     logctx_t *left = logctx__tls.current;
     thread->in_hook = 0;
     atomic_store(&thread->in_sink, 0);
@@ -183,6 +202,7 @@ static struct thread *new_thread(void)
         return NULL;
     memset(thread, 0, sizeof *thread);
     atomic_init(&thread->lock, 0);
+    atomic_init(&thread->process, READ_RELAXED(logctx__forks));
     thread->contexts = (struct pool){.block_size = sizeof(struct logctx), .prepare = prepare_context};
     logctx__record_pool(&thread->records);
     logctx__bound_pool(&thread->bounds);
@@ -198,9 +218,10 @@ static struct thread *new_thread(void)
 
 static void begin(struct thread *thread)
 {
-    atomic_store_explicit(&thread->id, logctx__clock_thread_id(), memory_order_relaxed);
+    // A clock may number the child's thread as the parent's: inherited contexts are at home in neither.
+    uint64_t id = logctx__clock_thread_id() ^ (uint64_t)READ_RELAXED(logctx__forks) << 32;
+    atomic_store_explicit(&thread->id, id, memory_order_relaxed);
     thread->random_generation = 0;
-    atomic_store_explicit(&thread->process, logctx__generation(), memory_order_relaxed);
     atomic_store_explicit(&thread->in_sink, 0, memory_order_relaxed);
     thread->in_hook = 0;
     thread->in_poll = false;
@@ -229,6 +250,7 @@ static void begin(struct thread *thread)
 struct thread *logctx__attach(void)
 {
     pthread_once(&key_once, make_key);
+    logctx__begin_process();
     struct thread *thread = idle_thread();
     if (!thread) {
         take_back_lost();

@@ -13,6 +13,10 @@
  * Memory ordering: counters are relaxed atomics with one writer each (load, add, store), so that readers on other threads
  * see whole values; who must see something *because of* something else takes a lock, or says so beside the field.
  *
+ * Fork: a child starts with an empty list of threads, so that nothing of its parent's is in its sums; what is left of the
+ * parent's threads stays as it was at the fork, for inherited contexts and records point there, and is *inert*: a context
+ * is inert if its owner is of another process. Half done work of threads that are gone is never continued or freed.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef LOGCTX_CORE_TYPES_H
@@ -254,7 +258,7 @@ struct thread {
     _Atomic int64_t loop_cpu;
     struct delay_cells delay;
     _Atomic int64_t deferreds_pending; /* made here less called here */
-    atomic_uchar process;              /* the generation in which it has a thread, or had the last one */
+    atomic_uint process;               /* logctx__forks of the process whose thread it is; constant */
     atomic_uint in_sink;               /* seq_cst with the table of sinks: logctx_sink_remove() waits for 0 */
     /* The slice that runs, for collections on other threads: sequence odd while it changes. */
     atomic_uint slice_sequence;
@@ -276,6 +280,7 @@ struct thread {
     uint32_t shard_count;
     struct thread *next;      /* all threads, newest first; constant */
     struct thread *next_idle; /* those without a thread; registry's lock */
+    struct thread *inherited; /* of the newest one that was inherited by fork: those inherited before */
 };
 
 /* What a thread reaches without asking anyone. */
@@ -323,9 +328,31 @@ static inline uint64_t age_ns(const logctx_t *ctx, uint64_t now)
 LOGCTX_INTERNAL void logctx__lock(lock_t *lock);
 LOGCTX_INTERNAL void logctx__unlock(lock_t *lock);
 
-/* fork.c: a number that is another one in a child of fork() */
+/* fork.c: numbers that are others in a child of fork(): how many forks ago the library was loaded, and a short one */
+extern LOGCTX_INTERNAL atomic_uint logctx__forks;
 LOGCTX_INTERNAL unsigned char logctx__generation(void);
 LOGCTX_INTERNAL void logctx__watch_forks(void);
+LOGCTX_INTERNAL void logctx__begin_process(void);
+
+/* In a child, on its only thread, before fork() returns: plain stores, nothing that is not async-signal-safe. */
+LOGCTX_INTERNAL void logctx__threads_in_child(void);
+LOGCTX_INTERNAL void logctx__contexts_in_child(void);
+LOGCTX_INTERNAL void logctx__clock_in_child(void);
+LOGCTX_INTERNAL void logctx__loops_in_child(void);
+LOGCTX_INTERNAL void logctx__sinks_in_child(void);
+
+/* Of a parent process. What is this thread's own needs no second look. */
+static inline bool is_inherited(const struct thread *owner)
+{
+    return unlikely(owner != logctx__tls.thread) && owner &&
+           READ_RELAXED(owner->process) != READ_RELAXED(logctx__forks);
+}
+
+/* Made by a parent process; the sentinel has no owner. */
+static inline bool is_inert(const logctx_t *ctx)
+{
+    return is_inherited(ctx->owner);
+}
 
 /* pool.c */
 LOGCTX_INTERNAL void *logctx__pool_get(struct pool *pool, struct thread *owner);
@@ -377,6 +404,7 @@ LOGCTX_INTERNAL void logctx__where_address(void *address, char *out, size_t size
 LOGCTX_INTERNAL struct logctx_kind *logctx__nested_kind(struct logctx_kind *parent, const char *suffix);
 LOGCTX_INTERNAL struct series *logctx__series(struct logctx_kind *kind, logctx_type_t type);
 LOGCTX_INTERNAL struct series *logctx__all_series(void);
+LOGCTX_INTERNAL void logctx__series_restart(void);
 LOGCTX_INTERNAL const char *logctx__error_type(struct series *series, const char *text);
 
 /* shard.c: NULL without memory. */
@@ -415,6 +443,9 @@ LOGCTX_INTERNAL void logctx__family_foreign(logctx_t *ctx, const logctx_usage_t 
 /* segment.c: added by the writer; the text may be asked for by any thread, and is as of some moment then. */
 LOGCTX_INTERNAL void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to);
 LOGCTX_INTERNAL size_t logctx__segment_text(const logctx_t *ctx, char *out, size_t size);
+
+/* collect.c */
+LOGCTX_INTERNAL void logctx__start_restart(void);
 
 /* loops.c: the sums of CPU outside of contexts */
 LOGCTX_INTERNAL void logctx__loop_retire(struct thread *thread, const char *new_name);

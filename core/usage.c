@@ -147,6 +147,8 @@ static void leave_own(logctx_t *ctx)
 // A charge that is not a slice: from any thread, for any context but the sentinel. Metrics never go down.
 static void charge(struct thread *thread, logctx_t *ctx, const logctx_usage_t *amount)
 {
+    if (is_inert(ctx))
+        return;
     if (enter_own(thread, ctx)) {
         add_owned(&ctx->own, amount);
         add_owned_db(&ctx->own, amount);

@@ -1,33 +1,102 @@
-// A child of fork: ids of its own, and no waiting for threads that it does not have. The child judges by its exit status.
+// A child of fork: contexts of the parent are inert, sums count from zero, ids are its own, and it waits for no thread that
+// it does not have. Children judge by their exit status; a line of theirs says what was wrong.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
+#include "alloc.h"
+
+#include <logctx/bind.h>
+#include <logctx/deferred.h>
+#include <logctx/recorder.h>
 #include <logctx/testing.h>
+
 #include <pthread.h>
 #include <setjmp.h>
+#include <spawn.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#if defined(__has_feature)
+#define ADDRESS_SANITIZER __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define ADDRESS_SANITIZER 1
+#else
+#define ADDRESS_SANITIZER 0
+#endif
+
+enum { HANGS_AFTER_S = 60 };
+
+// In a child: cmocka's assertions would go on with the parent's tests there.
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: in the child: %s\n", __FILE__, __LINE__, #condition);                              \
+            return 1;                                                                                                  \
+        }                                                                                                              \
+    } while (0)
+
 static int run_child(int (*body)(void))
 {
     pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0)
+    if (pid == 0) {
+        alarm(HANGS_AFTER_S);
         _exit(body());
+    }
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
 
+static logctx_books_t books(void)
+{
+    logctx_books_t now;
+    logctx_get_books(&now);
+    return now;
+}
+
+static bool balanced(void)
+{
+    logctx_books_t b = books();
+    return b.created == b.live + b.ended &&
+           b.ended == b.handed_over + b.unsampled + b.no_sink + b.dropped_live_limit + b.dropped_no_memory;
+}
+
+static uint64_t all_errors(void)
+{
+    uint64_t sum = 0;
+    for (int kind = 0; kind < LOGCTX_ERROR_COUNT; kind++)
+        sum += logctx_error_count((logctx_error_kind_t)kind);
+    return sum;
+}
+
+static logctx_t *make(const char *name, logctx_t *parent)
+{
+    logctx_opts_t opts = LOGCTX_OPTS_INIT;
+    opts.name = name;
+    opts.parent = parent;
+    return logctx_new(logctx_kind("forked"), &opts);
+}
+
+static void end(logctx_t *ctx)
+{
+    logctx_finish(ctx);
+    logctx_unref(ctx);
+}
+
+// Ids.
+
 static logctx_span_context_t next_identity(void)
 {
-    logctx_t *ctx = logctx_new(logctx_kind("forked"), NULL);
+    logctx_t *ctx = make("identity", NULL);
     logctx_span_context_t identity = logctx_get_span_context(ctx);
     logctx_unref(ctx);
     return identity;
@@ -57,6 +126,8 @@ static void test_ids_differ(void **state)
     close(to_parent[0]);
     close(to_parent[1]);
 }
+
+// Locks and threads that stay behind.
 
 static lock_t held;
 
@@ -91,7 +162,7 @@ static const logctx_sink_t sink = {sizeof sink, stay, NULL};
 
 static void *end_a_context(void *user)
 {
-    logctx_unref(logctx_new(logctx_kind("slow"), NULL));
+    logctx_unref(make("slow", NULL));
     return user;
 }
 
@@ -115,12 +186,645 @@ static void test_sink_of_a_thread_that_is_not_there(void **state)
     assert_int_equal(logctx_sink_remove(&sink), LOGCTX_OK);
 }
 
+// Inherited contexts.
+
+static struct {
+    logctx_recorder_t *recorder;
+    logctx_t *parent, *running, *finished, *other; // `running` is a child of `parent`; `other` was never current
+} inherited;
+
+static void make_inherited(void)
+{
+    inherited.recorder = logctx_recorder_new(64);
+    inherited.parent = make("parent", NULL);
+    inherited.running = make("a name that is too long to stand in the context itself", inherited.parent);
+    inherited.finished = make("finished", NULL);
+    inherited.other = make("other", inherited.parent);
+    logctx_finish(inherited.finished);
+    logctx_set_string(inherited.running, "key", "value");
+    logctx_enter(inherited.running);
+}
+
+static void drop_inherited(void)
+{
+    logctx_set_current(logctx_sentinel());
+    end(inherited.running);
+    end(inherited.other);
+    end(inherited.parent);
+    logctx_unref(inherited.finished);
+    logctx_recorder_free(inherited.recorder);
+}
+
+// Everything that one can do with a context, right and wrong.
+static void use(logctx_t *ctx)
+{
+    logctx_set_current(ctx);
+    logctx_set_current(logctx_sentinel());
+    logctx_enter(ctx);
+    logctx_set_int(ctx, "answer", 42);
+    logctx_add_event(ctx, "event", NULL, 0);
+    logctx_set_failed(ctx, "error", "message");
+    logctx_charge_cpu(ctx, 1000, 1000);
+    logctx_hand_over(ctx);
+    logctx_db_t db = {logctx_ref(ctx), 0};
+    logctx_db_end(&db);
+    logctx_preserve_t block = logctx_preserve_enter(ctx);
+    logctx_preserve_exit(&block);
+    logctx_exit(ctx);
+    logctx_finish(ctx);
+    logctx_set_current(ctx);
+    logctx_set_current(logctx_sentinel());
+    logctx_exit(ctx);
+    logctx_unref(logctx_ref(ctx));
+}
+
+static int use_inherited(void)
+{
+    logctx_t *const all[] = {inherited.parent, inherited.running, inherited.finished, inherited.other};
+    size_t spans = logctx_recorder_count(inherited.recorder);
+    CHECK(logctx_is_sentinel(logctx_current()));
+    CHECK(strcmp(logctx_name(inherited.running), "a name that is too long to stand in the context itself") == 0);
+    for (size_t i = 0; i < 4; i++) {
+        logctx_usage_t before, after;
+        logctx_get_usage(all[i], NULL, &before);
+        CHECK(!logctx_is_recording(all[i]));
+        use(all[i]);
+        CHECK(logctx_is_sentinel(logctx_current()));
+        logctx_get_usage(all[i], NULL, &after);
+        CHECK(memcmp(&before, &after, sizeof before) == 0);
+    }
+    logctx_unref(inherited.running);
+    logctx_unref(inherited.other);
+    logctx_unref(inherited.parent);
+    logctx_unref(inherited.finished);
+    CHECK(strcmp(logctx_name(inherited.parent), "parent") == 0); // never freed, so that nothing can go wrong with it
+    CHECK(logctx_recorder_count(inherited.recorder) == spans);
+    CHECK(all_errors() == 0);
+    CHECK(books().created == 0 && books().live == 0 && books().ended == 0);
+    logctx_check_unfinished();
+    CHECK(all_errors() == 0 && logctx_get_snapshot(NULL, 0) == 0);
+    return 0;
+}
+
+static void test_inherited_are_inert(void **state)
+{
+    (void)state;
+    make_inherited();
+    uint64_t errors = all_errors();
+    assert_int_equal(run_child(use_inherited), 0);
+    assert_ptr_equal(logctx_current(), inherited.running); // the parent noticed nothing
+    assert_int_equal(all_errors(), errors);
+    logctx_set_current(logctx_sentinel());
+    drop_inherited();
+    assert_int_equal(all_errors(), errors);
+    assert_true(balanced());
+}
+
+// The twin: in the process that made it, the same calls are counted, charged, recorded and reported.
+static void test_own_are_not_inert(void **state)
+{
+    (void)state;
+    make_inherited();
+    uint64_t errors = all_errors();
+    size_t spans = logctx_recorder_count(inherited.recorder);
+    logctx_set_current(logctx_sentinel());
+    assert_true(logctx_is_recording(inherited.other));
+    use(inherited.other);
+    logctx_usage_t usage;
+    logctx_get_usage(inherited.other, &usage, NULL);
+    assert_true(usage.cpu_ns >= 2000 && usage.db_transactions == 1);
+    assert_true(all_errors() > errors);
+    assert_true(logctx_recorder_count(inherited.recorder) > spans);
+    logctx_check_unfinished();
+    assert_true(logctx_error_count(LOGCTX_ERROR_UNFINISHED_AT_EXIT) > 0);
+    drop_inherited();
+}
+
+// Blocks that were begun in the parent end in the child.
+
+static int leave_blocks(void)
+{
+    return logctx_is_sentinel(logctx_current()) && all_errors() == 0 ? 0 : 1;
+}
+
+static int fork_in_blocks(void)
+{
+    LOGCTX_SCOPE(make("scope", NULL));
+    LOGCTX_PRESERVE(logctx_sentinel());
+    LOGCTX_SCOPE(make("scope in the sentinel", NULL));
+    return fork();
+}
+
+static void test_blocks_end_in_the_child(void **state)
+{
+    (void)state;
+    uint64_t errors = all_errors();
+    pid_t pid = fork_in_blocks();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(leave_blocks());
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(all_errors(), errors);
+}
+
+static int keep_own_current(void)
+{
+    logctx_t *own = make("own", NULL);
+    logctx_enter(own);
+    logctx_enter(inherited.other);
+    CHECK(logctx_current() == own);
+    logctx_exit(inherited.other);
+    CHECK(logctx_current() == own);
+    logctx_preserve_t block = logctx_preserve_enter(inherited.other);
+    CHECK(logctx_is_sentinel(logctx_current()));
+    logctx_preserve_exit(&block);
+    CHECK(logctx_current() == own);
+    logctx_exit(own);
+    logctx_unref(own);
+    CHECK(all_errors() == 0 && balanced() && books().ended == 1);
+    return 0;
+}
+
+// An inherited parent: its trace goes on as if it were in another process, which it is. Nothing is charged to it.
+static int continue_trace(void)
+{
+    logctx_t *own = make("own", inherited.parent);
+    logctx_span_context_t there = logctx_get_span_context(inherited.parent), here = logctx_get_span_context(own);
+    logctx_usage_t before, after;
+    logctx_get_usage(inherited.parent, NULL, &before);
+    logctx_charge_cpu(own, 5000, 0);
+    end(own);
+    logctx_t *on_thread = logctx_new_on_thread(inherited.running);
+    CHECK(strcmp(logctx_name(on_thread), logctx_name(inherited.running)) == 0);
+    end(on_thread);
+    logctx_get_usage(inherited.parent, NULL, &after);
+    CHECK(memcmp(&before, &after, sizeof before) == 0);
+    size_t last = logctx_recorder_count(inherited.recorder) - 2;
+    const logctx_span_t *span = logctx_record_span(logctx_recorder_at(inherited.recorder, last));
+    CHECK(memcmp(there.trace_id, here.trace_id, sizeof there.trace_id) == 0);
+    CHECK(memcmp(span->parent_span_id, there.span_id, sizeof there.span_id) == 0);
+    CHECK(span->flags & 0x200); // SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
+    CHECK(all_errors() == 0 && balanced());
+    return 0;
+}
+
+static void test_own_beside_inherited(void **state)
+{
+    (void)state;
+    make_inherited();
+    assert_int_equal(run_child(keep_own_current), 0);
+    assert_int_equal(run_child(continue_trace), 0);
+    drop_inherited();
+}
+
+// Work that was pending at the fork, called in the child: in the sentinel, for its context is the parent's.
+
+static logctx_deferred_t *pending;
+static logctx_bound_t *bound;
+static int calls;
+
+static logctx_result_t on_success(void *user, logctx_result_t *result)
+{
+    (void)user;
+    calls += logctx_is_sentinel(logctx_current());
+    logctx_set_current(logctx_sentinel());
+    return *result;
+}
+
+static void on_call(void *user)
+{
+    (void)user;
+    calls += logctx_is_sentinel(logctx_current());
+}
+
+static int complete_inherited(void)
+{
+    CHECK(logctx_deferred_pending() == 0);
+    logctx_deferred_succeed(pending, NULL, NULL);
+    logctx_bound_call_once(bound);
+    CHECK(calls == 2 && logctx_is_sentinel(logctx_current()));
+    logctx_deferred_t *own = logctx_deferred_new(NULL, NULL, NULL);
+    CHECK(logctx_deferred_pending() == 1);
+    logctx_deferred_succeed(own, NULL, NULL);
+    logctx_deferred_unref(own);
+    logctx_deferred_unref(pending);
+    CHECK(logctx_deferred_pending() == 0 && all_errors() == 0 && balanced());
+    return 0;
+}
+
+static void test_pending_work(void **state)
+{
+    (void)state;
+    logctx_t *ctx = make("asks", NULL);
+    logctx_enter(ctx);
+    bound = logctx_bind(on_call, NULL);
+    pending = logctx_make_yieldable(logctx_deferred_new(NULL, NULL, NULL));
+    logctx_set_current(logctx_sentinel());
+    logctx_deferred_add(pending, on_success, NULL, NULL, NULL);
+    assert_int_equal(run_child(complete_inherited), 0);
+    calls = 0;
+    logctx_bound_call_once(bound);
+    logctx_deferred_succeed(pending, NULL, NULL);
+    assert_int_equal(calls, 0); // the twin: here they run in the context
+    logctx_deferred_unref(pending);
+    end(ctx);
+}
+
+// A hook that forks inside a switch: the child goes on with the switch that its parent began.
+
+static pid_t forked_in_hook = -1;
+
+static void fork_once(const logctx_error_t *error, void *user)
+{
+    (void)error;
+    (void)user;
+    if (forked_in_hook < 0)
+        forked_in_hook = fork();
+}
+
+static int go_on(void)
+{
+    logctx_set_current(logctx_sentinel());
+    logctx_t *own = make("own", NULL);
+    logctx_enter(own);
+    logctx_exit(own);
+    logctx_unref(own);
+    CHECK(all_errors() == 0 && balanced() && books().ended == 1);
+    return 0;
+}
+
+static void test_fork_in_a_hook(void **state)
+{
+    (void)state;
+    logctx_t *ctx = make("finished", NULL);
+    logctx_finish(ctx);
+    logctx_set_error_hook(fork_once, NULL);
+    logctx_set_current(ctx); // restarted_finished
+    if (forked_in_hook == 0)
+        _exit(go_on());
+    logctx_set_error_hook(NULL, NULL);
+    int status = 0;
+    assert_int_equal(waitpid(forked_in_hook, &status, 0), forked_in_hook);
+    assert_int_equal(status, 0);
+    assert_ptr_equal(logctx_current(), ctx);
+    logctx_set_current(logctx_sentinel());
+    logctx_unref(ctx);
+}
+
+// Sums.
+
+struct sums {
+    uint64_t created, ended, in_flight, since;
+    uint64_t series;
+    int64_t cpu;
+};
+
+static void add_series(void *user, const logctx_series_t *series)
+{
+    struct sums *sums = user;
+    sums->series++;
+    sums->created += series->created;
+    sums->ended += series->ended;
+    sums->in_flight += series->in_flight;
+    sums->cpu += series->usage.cpu_ns;
+    if (sums->since == 0 || series->since_unix_ns < sums->since)
+        sums->since = series->since_unix_ns;
+}
+
+static void add_loop(void *user, const logctx_loop_sums_t *loop)
+{
+    (void)user;
+    (void)loop;
+}
+
+static struct sums sums_now(void)
+{
+    struct sums sums = {0};
+    logctx_collector_t collector = {add_series, add_loop, &sums};
+    logctx_collect(&collector);
+    return sums;
+}
+
+static uint64_t forked_at, library_began;
+
+static int count_from_zero(void)
+{
+    struct sums sums = sums_now();
+    CHECK(sums.series == 0);
+    CHECK(logctx_start_unix_ns() >= forked_at);
+    end(make("one", NULL));
+    logctx_t *two = make("two", NULL);
+    logctx_charge_cpu(two, 1000, 0);
+    sums = sums_now();
+    CHECK(sums.series == 1 && sums.created == 2 && sums.ended == 1 && sums.in_flight == 1 && sums.cpu == 1000);
+    CHECK(sums.since >= forked_at);
+    CHECK(books().live == 1 && books().created_sampled == 2 && balanced());
+    CHECK(logctx_get_snapshot(NULL, 0) == 1);
+    end(two);
+    CHECK(logctx_refused_switches() == 0 && all_errors() == 0);
+    return 0;
+}
+
+static int count_in_grandchild(void)
+{
+    end(make("child's", NULL));
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(count_from_zero());
+    int status = 1;
+    waitpid(pid, &status, 0);
+    CHECK(status == 0 && books().created == 1);
+    return 0;
+}
+
+static void test_sums_from_zero(void **state)
+{
+    (void)state;
+    library_began = logctx_start_unix_ns();
+    logctx_t *live = make("live", NULL);
+    end(make("ended", NULL));
+    struct sums before = sums_now();
+    assert_true(before.series > 0 && before.created > 1 && before.in_flight >= 1);
+    forked_at = logctx__unix();
+    assert_int_equal(run_child(count_from_zero), 0);
+    assert_int_equal(run_child(count_in_grandchild), 0);
+    struct sums after = sums_now();
+    assert_int_equal(after.created, before.created);
+    assert_true(after.since == before.since && logctx_start_unix_ns() == library_began);
+    end(live);
+}
+
+// Clocks.
+
+static int64_t spin(int64_t ns)
+{
+    struct timespec at;
+    int64_t begin = -1, now;
+    do {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
+        now = (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+        begin = begin < 0 ? now : begin;
+    } while (now - begin < ns);
+    return now;
+}
+
+static int64_t parent_cpu;
+
+static int charge_own_time(void)
+{
+    logctx_t *own = make("own", NULL);
+    logctx_usage_t usage;
+    logctx_enter(own);
+    int64_t now = spin(1000000);
+    logctx_set_current(logctx_sentinel());
+    logctx_get_usage(own, &usage, NULL);
+    end(own);
+    CHECK(now < parent_cpu); // the kernel's clock of this thread began again
+    CHECK(usage.cpu_ns >= 1000000 && usage.cpu_user_ns >= 0 && usage.cpu_system_ns >= 0);
+    CHECK(all_errors() == 0);
+    return 0;
+}
+
+static void test_clock_is_fresh(void **state)
+{
+    (void)state;
+    logctx_t *running = make("running", NULL);
+    logctx_enter(running);
+    parent_cpu = spin(50 * 1000000);
+    assert_int_equal(run_child(charge_own_time), 0);
+    logctx_exit(running);
+    logctx_unref(running);
+}
+
+// A clock of the host's that keeps the parent's reading until it is asked the second time: the mistake to be seen.
+
+static struct {
+    logctx_cpu_reading_t last;
+    int64_t base;
+    unsigned uses;
+} stale;
+
+static bool read_stale(void *user, logctx_cpu_reading_t *out)
+{
+    (void)user;
+    *out = stale.last;
+    stale.base += 1000;
+    if (++stale.uses % 2 == 0)
+        stale.last = (logctx_cpu_reading_t){stale.base, stale.base, 0};
+    return true;
+}
+
+static uint64_t no_time(void *user)
+{
+    (void)user;
+    return 1000;
+}
+
+static const logctx_clock_t stale_clock = {"stale", true, read_stale, no_time, no_time, no_time, NULL};
+
+static void switch_twice(logctx_t *ctx)
+{
+    logctx_set_current(ctx);
+    logctx_set_current(logctx_sentinel());
+}
+
+static int run_with_stale_clock(void)
+{
+    stale.base = 0; // the kernel's clock begins again, and what was kept of the parent's is larger
+    logctx_t *own = make("own", NULL);
+    for (int i = 0; i < 8; i++)
+        switch_twice(own);
+    CHECK(logctx_error_count(LOGCTX_ERROR_UTIME_BACKWARDS) == 1);
+    CHECK(all_errors() == 1);
+    end(own);
+    return 0;
+}
+
+static void test_stale_clock_is_noticed(void **state)
+{
+    (void)state;
+    assert_int_equal(logctx_set_clock(&stale_clock), LOGCTX_OK);
+    uint64_t errors = all_errors();
+    stale.base = 1000000000;
+    stale.last = (logctx_cpu_reading_t){stale.base, stale.base, 0};
+    logctx_t *ctx = make("of the parent", NULL);
+    for (int i = 0; i < 8; i++)
+        switch_twice(ctx);
+    logctx_set_current(ctx); // current at the fork: in the child it is inert, and no slice of it is ever ended
+    stale.uses &= ~1u;
+    assert_int_equal(run_child(run_with_stale_clock), 0);
+    logctx_set_current(logctx_sentinel());
+    assert_int_equal(all_errors(), errors);
+    end(ctx);
+    assert_int_equal(logctx_set_clock(NULL), LOGCTX_OK);
+}
+
+// Ten busy threads, of which any may hold any lock at the moment of a fork.
+
+enum { BUSY = 10, FORKS = 50, WORKERS_FORK = 5, WARM = 1000 };
+static atomic_bool stop;
+static logctx_t *shared;
+static pthread_barrier_t warm;
+
+static void work_once(void)
+{
+    logctx_t *ctx = make("busy", shared);
+    logctx_enter(ctx);
+    logctx_set_string(ctx, "key", "a value that takes some time to copy");
+    logctx_set_int(shared, "number", 1);
+    logctx_t *nested = logctx_new_nested("part");
+    logctx_enter(nested);
+    logctx_charge_cpu(shared, 1, 1);
+    logctx_exit(nested);
+    logctx_unref(nested);
+    logctx_exit(ctx);
+    logctx_unref(ctx);
+}
+
+static int work_in_child(void)
+{
+    use(shared);
+    for (int i = 0; i < 3; i++) {
+        logctx_t *own = make("own", shared);
+        logctx_enter(own);
+        logctx_set_string(own, "key", "value");
+        logctx_exit(own);
+        logctx_unref(own);
+    }
+    struct sums sums = sums_now();
+    CHECK(sums.created == 3 && sums.ended == 3 && balanced());
+    CHECK(books().handed_over == 3 && all_errors() == 0);
+    logctx_recorder_free(inherited.recorder);
+    return 0;
+}
+
+// Ends as another program: what a vanished thread had in its hands at the fork is lost in the child, which a search for
+// leaks at its exit would find.
+static int work_and_leave(void)
+{
+    int wrong = work_in_child();
+    if (!wrong)
+        execlp("true", "true", (char *)NULL);
+    return 1;
+}
+
+static void *be_busy(void *user)
+{
+    int *failed = user;
+    // The allocator of AddressSanitizer does not survive a fork while it is in use: there they have all they need before.
+    for (int i = 0; ADDRESS_SANITIZER && i < WARM; i++)
+        work_once();
+    pthread_barrier_wait(&warm);
+    for (int i = 0; i < WORKERS_FORK; i++) {
+        work_once();
+        pid_t pid = fork();
+        if (pid == 0) {
+            alarm(HANGS_AFTER_S);
+            _exit(work_and_leave());
+        }
+        int status = 1;
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+            ++*failed;
+    }
+    while (!atomic_load(&stop))
+        work_once();
+    return NULL;
+}
+
+static void test_ten_busy_threads(void **state)
+{
+    (void)state;
+    pthread_t threads[BUSY];
+    int failed[BUSY] = {0};
+    inherited.recorder = logctx_recorder_new(64); // soon full: then it counts
+    shared = make("shared", NULL);
+    pthread_barrier_init(&warm, NULL, BUSY + 1);
+    for (int i = 0; i < BUSY; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, be_busy, &failed[i]), 0);
+    pthread_barrier_wait(&warm);
+    int wrong = 0;
+    for (int i = 0; i < FORKS; i++)
+        wrong += run_child(work_and_leave);
+    atomic_store(&stop, true);
+    for (int i = 0; i < BUSY; i++) {
+        pthread_join(threads[i], NULL);
+        wrong += failed[i];
+    }
+    assert_int_equal(wrong, 0);
+    end(shared);
+    logctx_recorder_free(inherited.recorder);
+    assert_true(balanced());
+}
+
+// What a fork costs that is followed by exec.
+
+static long allocations_at_fork;
+
+static int count_allocations(void)
+{
+    CHECK(alloc_calls == allocations_at_fork);
+    end(make("first", NULL));
+    CHECK(alloc_calls > allocations_at_fork); // the twin: the first use makes what it needs
+    return 0;
+}
+
+static void test_handler_allocates_nothing(void **state)
+{
+    (void)state;
+    make_inherited();
+    allocations_at_fork = alloc_calls;
+    assert_int_equal(run_child(count_allocations), 0);
+    drop_inherited();
+}
+
+extern char **environ;
+
+static void test_spawned_programs(void **state)
+{
+    (void)state;
+    char *const arguments[] = {(char[]){"true"}, NULL};
+    make_inherited();
+    logctx_books_t before = books();
+    unsigned forks = READ_RELAXED(logctx__forks);
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = -1;
+        int status = 1;
+        if (i == 0)
+            assert_int_equal(posix_spawnp(&pid, "true", NULL, NULL, arguments, environ), 0);
+        else if ((pid = vfork()) == 0) {
+            execvp("true", arguments);
+            _exit(127);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+    assert_ptr_equal(logctx_current(), inherited.running);
+    assert_int_equal(READ_RELAXED(logctx__forks), forks);
+    logctx_books_t after = books();
+    assert_memory_equal(&before, &after, sizeof before);
+    drop_inherited();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         logctx_unit_test(test_ids_differ),
         logctx_unit_test(test_inherited_lock_is_free),
         logctx_unit_test(test_sink_of_a_thread_that_is_not_there),
+        logctx_unit_test(test_inherited_are_inert),
+        cmocka_unit_test(test_own_are_not_inert), // has errors on purpose
+        logctx_unit_test(test_blocks_end_in_the_child),
+        logctx_unit_test(test_own_beside_inherited),
+        logctx_unit_test(test_pending_work),
+        cmocka_unit_test(test_fork_in_a_hook), // has errors on purpose
+        logctx_unit_test(test_sums_from_zero),
+        logctx_unit_test(test_clock_is_fresh),
+        logctx_unit_test(test_stale_clock_is_noticed),
+        logctx_unit_test(test_ten_busy_threads),
+        logctx_unit_test(test_handler_allocates_nothing),
+        logctx_unit_test(test_spawned_programs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
