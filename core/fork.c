@@ -1,7 +1,7 @@
 // Fork: which process this is. The child has the parent's memory and one thread. What must not be shared with the parent
 // (contexts, sums, ids, clocks, locks that others held) is told apart by numbers that go up in the child.
 //
-// In the child's handler there are a few stores: a child that only executes another program
+// In the child's handler there are a few stores and, in a daemon, two closes: a child that only executes another program
 // costs next to nothing. The rest is made at the child's first use of the library.
 //
 // SPDX-License-Identifier: Apache-2.0
@@ -29,6 +29,7 @@ static void in_child(void)
     logctx__clock_in_child();
     logctx__loops_in_child();
     logctx__sinks_in_child();
+    logctx__daemon_in_child();
 }
 
 void logctx__watch_forks(void)

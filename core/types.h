@@ -340,6 +340,7 @@ LOGCTX_INTERNAL void logctx__contexts_in_child(void);
 LOGCTX_INTERNAL void logctx__clock_in_child(void);
 LOGCTX_INTERNAL void logctx__loops_in_child(void);
 LOGCTX_INTERNAL void logctx__sinks_in_child(void);
+LOGCTX_INTERNAL void logctx__daemon_in_child(void);
 
 /* Of a parent process. What is this thread's own needs no second look. */
 static inline bool is_inherited(const struct thread *owner)

@@ -1,6 +1,6 @@
 /*
  * logctx/logctx.h: what programs need of the core. Link logctx::core (pkg-config: logctx-core). For exporters and tests
- * there are collect.h, sink.h, recorder.h and telemetry.h besides.
+ * there are collect.h, sink.h, recorder.h and telemetry.h besides, and daemon.h for programs that go to the background.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
