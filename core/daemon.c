@@ -366,7 +366,6 @@ logctx_status_t logctx_daemonize_at(const logctx_daemon_opts_t *given, logctx_da
     *daemon = NULL;
     if (given)
         memcpy(&opts, given, given->struct_size < sizeof opts ? given->struct_size : sizeof opts);
-    this_thread(); // a process that has not used the library yet does not watch its forks
     logctx_status_t status = may_daemonize(site);
     if (status != LOGCTX_OK)
         return status;

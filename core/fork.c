@@ -32,7 +32,9 @@ static void in_child(void)
     logctx__daemon_in_child();
 }
 
-void logctx__watch_forks(void)
+// When the library is loaded: handlers run in the order in which they were registered, and those of whoever uses the core
+// may rely on its locks.
+__attribute__((constructor)) static void watch_forks(void)
 {
     pthread_atfork(NULL, NULL, in_child);
 }

@@ -131,7 +131,6 @@ static void detach(void *state)
 static void make_key(void)
 {
     key_made = pthread_key_create(&key, detach) == 0;
-    logctx__watch_forks();
 }
 
 static struct thread *idle_thread(void)

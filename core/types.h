@@ -331,7 +331,6 @@ LOGCTX_INTERNAL void logctx__unlock(lock_t *lock);
 /* fork.c: numbers that are others in a child of fork(): how many forks ago the library was loaded, and a short one */
 extern LOGCTX_INTERNAL atomic_uint logctx__forks;
 LOGCTX_INTERNAL unsigned char logctx__generation(void);
-LOGCTX_INTERNAL void logctx__watch_forks(void);
 LOGCTX_INTERNAL void logctx__begin_process(void);
 
 /* In a child, on its only thread, before fork() returns: plain stores, nothing that is not async-signal-safe. */

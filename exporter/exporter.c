@@ -14,7 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-// Generation + 1 of the process in which one runs, 0: none. A child of fork may start its own beside the inherited one.
+// Generation + 1 of the process in which one runs, 0: none. In a child of fork that is the parent's at first: either the
+// inherited one is made again there, or the child starts its own, and the inherited one stays inert.
 static _Atomic uint64_t running;
 
 static bool claim(void)
@@ -24,9 +25,16 @@ static bool claim(void)
     return seen != mine && atomic_compare_exchange_strong(&running, &seen, mine);
 }
 
-static bool is_inert(const logctx_otlp_t *otlp)
+bool logctx__exporter_claim_inherited(const logctx_otlp_t *otlp)
 {
-    return otlp->generation != logctx__fork_generation();
+    uint64_t theirs = (uint64_t)atomic_load(&otlp->generation) + 1;
+    uint64_t mine = (uint64_t)logctx__fork_generation() + 1;
+    return atomic_compare_exchange_strong(&running, &theirs, mine);
+}
+
+void logctx__exporter_disclaim(void)
+{
+    atomic_store(&running, 0);
 }
 
 // The last reference: nobody else uses it any more.
@@ -55,11 +63,15 @@ static void release(logctx_otlp_t *otlp)
 static void on_ended(void *user, logctx_record_t *record)
 {
     logctx_otlp_t *otlp = user;
-    if (is_inert(otlp)) {
-        logctx_record_unref(record);
+    bool ours = !logctx__inherit_is_inert(otlp) || logctx__inherit_again(otlp);
+    if (ours && otlp->queue != NULL) {
+        logctx__queue_push(otlp->queue, record);
         return;
     }
-    logctx__queue_push(otlp->queue, record);
+    if (!ours && logctx__inherit_has_failed(otlp)) {
+        atomic_fetch_add(&otlp->lost, 1);
+    }
+    logctx_record_unref(record);
 }
 
 static void on_batch(void *user)
@@ -67,10 +79,25 @@ static void on_batch(void *user)
     logctx__worker_wake(user);
 }
 
+static bool make_sender(logctx_otlp_t *otlp);
+
+static logctx_status_t remove_sink(logctx_otlp_t *otlp)
+{
+    bool there = !otlp->options.signals[LOGCTX__TRACES].off || atomic_exchange(&otlp->telltale, false);
+    return there ? logctx_sink_remove(&otlp->sink) : LOGCTX_OK;
+}
+
 static void *thread_main(void *argument)
 {
     logctx_otlp_t *otlp = argument;
-    logctx__worker_run(otlp);
+    if (otlp->queue == NULL) {
+        remove_sink(otlp); // of a child: it has told
+    }
+    if (!otlp->anew.by_thread || make_sender(otlp)) {
+        logctx__worker_run(otlp);
+    } else {
+        logctx_log(LOGCTX_WARN, "In this child of fork there was no memory for connections: nothing is exported");
+    }
     logctx__rounds_end(&otlp->rounds);
     release(otlp);
     return NULL;
@@ -92,6 +119,13 @@ static logctx_status_t make_resource(logctx_otlp_t *otlp, const logctx_otlp_opts
     return logctx__resource_build(&otlp->resource, &resource, env);
 }
 
+static uint64_t unix_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static bool make_lanes(logctx_otlp_t *otlp)
 {
     for (int signal = 0; signal < LOGCTX__SIGNALS; signal++) {
@@ -104,9 +138,20 @@ static bool make_lanes(logctx_otlp_t *otlp)
     return true;
 }
 
-static bool make_queue(logctx_otlp_t *otlp)
+static bool make_sender(logctx_otlp_t *otlp)
+{
+    return logctx__http_init(&otlp->http) && make_lanes(otlp) && logctx__series_memory_init(&otlp->series);
+}
+
+// Nothing to do if there are no spans to send.
+bool logctx__exporter_make_queue(logctx_otlp_t *otlp)
 {
     const struct logctx__options *options = &otlp->options;
+    otlp->since_unix_ns = unix_ns();
+    otlp->process_start_unix_ns = logctx__process_start_unix_ns();
+    if (options->signals[LOGCTX__TRACES].off) {
+        return true;
+    }
     const struct logctx__queue_limits limits = {.bytes = (uint64_t)options->max_queue_bytes,
                                                 .count = (uint64_t)options->max_queue,
                                                 .batch = (uint64_t)options->max_batch};
@@ -123,31 +168,22 @@ static logctx_status_t make_parts(logctx_otlp_t *otlp, const logctx_otlp_opts_t 
     if (status != LOGCTX_OK) {
         return status;
     }
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !logctx__http_init(&otlp->http) || !make_lanes(otlp) ||
-        !logctx__series_memory_init(&otlp->series)) {
-        return LOGCTX_E_NO_MEMORY;
-    }
-    if (!otlp->options.signals[LOGCTX__TRACES].off && !make_queue(otlp)) {
-        return LOGCTX_E_NO_MEMORY;
-    }
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    otlp->since_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    otlp->process_start_unix_ns = logctx__process_start_unix_ns();
-    return LOGCTX_OK;
+    bool good = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && make_sender(otlp) &&
+                logctx__exporter_make_queue(otlp);
+    return good ? LOGCTX_OK : LOGCTX_E_NO_MEMORY;
 }
 
 // The thread inherits the mask of its maker: no signal of the host is ever handled on it, SIGPIPE of a socket neither.
-static bool start_thread(logctx_otlp_t *otlp)
+bool logctx__exporter_start_thread(logctx_otlp_t *otlp)
 {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     atomic_fetch_add(&otlp->references, 1);
-    otlp->started = pthread_create(&otlp->thread, NULL, thread_main, otlp) == 0;
+    bool started = pthread_create(&otlp->thread, NULL, thread_main, otlp) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!otlp->started) {
+    if (!started) {
         atomic_fetch_sub(&otlp->references, 1);
         return false;
     }
@@ -157,18 +193,22 @@ static bool start_thread(logctx_otlp_t *otlp)
 
 static logctx_status_t begin(logctx_otlp_t *otlp)
 {
+    otlp->sink = (logctx_sink_t){.struct_size = sizeof otlp->sink, .ended = on_ended, .user = otlp};
     if (otlp->queue != NULL) {
-        otlp->sink = (logctx_sink_t){.struct_size = sizeof otlp->sink, .ended = on_ended, .user = otlp};
         logctx_status_t status = logctx_sink_add(&otlp->sink);
         if (status != LOGCTX_OK) {
             return status;
         }
     }
-    if (!start_thread(otlp)) {
+    otlp->started = logctx__exporter_start_thread(otlp);
+    if (!otlp->started) {
         if (otlp->queue != NULL) {
             logctx_sink_remove(&otlp->sink);
         }
         return LOGCTX_E_NO_MEMORY;
+    }
+    if (otlp->queue == NULL) {
+        logctx__inherit_watch(otlp);
     }
     return LOGCTX_OK;
 }
@@ -205,7 +245,7 @@ logctx_status_t logctx_otlp_start(const logctx_otlp_opts_t *opts, logctx_otlp_t 
         return LOGCTX_E_NO_MEMORY;
     }
     atomic_store(&otlp->references, 1);
-    otlp->generation = logctx__fork_generation();
+    atomic_store(&otlp->generation, logctx__fork_generation());
     logctx__books_init(&otlp->books);
     logctx__rounds_init(&otlp->rounds);
     logctx_status_t status = make(otlp, opts);
@@ -239,11 +279,13 @@ logctx_status_t logctx_otlp_flush(logctx_otlp_t *otlp, int64_t deadline_ms)
     if (otlp == NULL) {
         return LOGCTX_E_INVALID;
     }
-    if (is_inert(otlp) || (otlp->started && pthread_equal(pthread_self(), otlp->thread))) {
-        return LOGCTX_E_STATE;
-    }
     if (!otlp->started) {
         return LOGCTX_OK;
+    }
+    // Asked to send, a child becomes one that sends.
+    bool ours = !logctx__inherit_is_inert(otlp) || logctx__inherit_again(otlp);
+    if (!ours || pthread_equal(pthread_self(), otlp->thread)) {
+        return LOGCTX_E_STATE;
     }
     atomic_fetch_add(&otlp->references, 1);
     logctx_status_t status = flush_until(otlp, deadline_after(logctx__now_ns(), deadline_ms));
@@ -283,15 +325,21 @@ logctx_status_t logctx_otlp_shutdown(logctx_otlp_t *otlp, int64_t deadline_ms)
     if (otlp == NULL) {
         return LOGCTX_OK;
     }
-    if (is_inert(otlp) || logctx_in_callback() || (otlp->started && pthread_equal(pthread_self(), otlp->thread))) {
+    bool on_thread = otlp->started && !logctx__inherit_is_inert(otlp) && pthread_equal(pthread_self(), otlp->thread);
+    if (logctx_in_callback() || on_thread) {
         return LOGCTX_E_STATE;
     }
     logctx_status_t status = LOGCTX_OK;
     if (otlp->started) {
         logctx_check_unfinished();
-        if (otlp->queue != NULL && logctx_sink_remove(&otlp->sink) == LOGCTX_E_STATE) {
+        if (remove_sink(otlp) == LOGCTX_E_STATE) {
             return LOGCTX_E_STATE; // called from a sink
         }
+        if (logctx__inherit_is_inert(otlp)) {
+            logctx__inherit_leave(otlp); // no context has ended in this child
+            return LOGCTX_OK;
+        }
+        logctx__inherit_forget(otlp);
         status = end_thread(otlp, deadline_ms);
     }
     atomic_store(&running, 0);
@@ -336,8 +384,10 @@ void logctx_otlp_get_books(logctx_otlp_t *otlp, logctx_otlp_books_t *books)
     }
     logctx_otlp_books_t own = {.struct_size = sizeof own};
     size_t size = books->struct_size != 0 && books->struct_size < sizeof own ? books->struct_size : sizeof own;
-    if (otlp != NULL && !is_inert(otlp)) {
+    if (otlp != NULL && !logctx__inherit_is_inert(otlp)) {
         fill_books(otlp, &own);
+    } else if (otlp != NULL && logctx__inherit_has_failed(otlp)) {
+        own.taken = own.dropped[LOGCTX_DROP_NO_MEMORY] = atomic_load(&otlp->lost);
     }
     own.struct_size = size;
     memcpy(books, &own, size);

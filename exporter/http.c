@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http.h"
+#include "fork.h"
 
 #include <logctx/base.h>
 
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { LONGEST_WAIT_MS = 3600 * 1000, CONNECT_TIMEOUT_MS = 30000, FIRST_CAPACITY = 1024 };
 
@@ -56,12 +58,21 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *user)
     return length;
 }
 
-// Programs that the host starts must not inherit our connections.
+// Programs that the host starts must not inherit our connections, nor must children of fork.
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)user;
     (void)purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    logctx__fork_opened(fd);
+    return fd;
+}
+
+static int close_socket(void *user, curl_socket_t fd)
+{
+    (void)user;
+    logctx__fork_closing(fd);
+    return close(fd);
 }
 
 bool logctx__http_init(struct logctx__http *http)
@@ -119,6 +130,7 @@ static bool set_options(CURL *easy, struct logctx__request *request, const struc
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, request);
     SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -244,5 +256,8 @@ void logctx__http_wait(struct logctx__http *http, int64_t timeout_ms)
 
 void logctx__http_wake(struct logctx__http *http)
 {
-    curl_multi_wakeup(http->multi);
+    CURLM *multi = http->multi;
+    if (multi != NULL) {
+        curl_multi_wakeup(multi);
+    }
 }

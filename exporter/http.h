@@ -13,7 +13,7 @@
 #include <curl/curl.h>
 
 struct logctx__http {
-    CURLM *multi;
+    CURLM *_Atomic multi; // NULL: not made yet, and then its thread will look for what it was to be woken for
 };
 
 // One endpoint's request, used again and again over a connection that is kept alive.

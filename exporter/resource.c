@@ -14,7 +14,6 @@
 #include <logctx/log.h>
 
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,17 +82,17 @@ uint64_t logctx__process_start_unix_ns(void)
 // One for each process, whatever sinks it has and however often they are started; a child of fork is another process.
 static bool instance_bytes(uint8_t out[16])
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static logctx__fork_lock_t lock;
     static uint8_t bytes[16];
     static uint64_t drawn_by; // generation + 1; 0: not yet
     uint64_t me = (uint64_t)logctx__fork_generation() + 1;
-    pthread_mutex_lock(&lock);
+    logctx__fork_lock(&lock);
     if (drawn_by != me && getrandom(bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes) {
         drawn_by = me;
     }
     bool known = drawn_by == me;
     memcpy(out, bytes, sizeof bytes);
-    pthread_mutex_unlock(&lock);
+    logctx__fork_unlock(&lock);
     return known;
 }
 
@@ -263,6 +262,25 @@ logctx_status_t logctx__resource_build(struct logctx__resource *out, const struc
     set_from_environment(&b, env);
     set_from_code(&b, given);
     return pack(out, &b) ? LOGCTX_OK : LOGCTX_E_NO_MEMORY;
+}
+
+logctx_status_t logctx__resource_again(struct logctx__resource *out, const struct logctx__resource *inherited)
+{
+    *out = (struct logctx__resource){.length = 0};
+    logctx__arena_init(&out->arena, ARENA_LIMIT);
+    struct builder b = {.arena = &out->arena};
+    b.list.count = b.list.capacity = inherited->message->n_attributes;
+    b.list.items = logctx__arena_array(b.arena, b.list.count + 1, sizeof(otlp_pair_t *));
+    if (b.list.items != NULL) {
+        memcpy(b.list.items, inherited->message->attributes, b.list.count * sizeof(otlp_pair_t *));
+        set_instance_id(&b);
+        set_process(&b);
+        if (pack(out, &b)) {
+            return LOGCTX_OK;
+        }
+    }
+    logctx__arena_free(&out->arena);
+    return LOGCTX_E_NO_MEMORY;
 }
 
 void logctx__resource_free(struct logctx__resource *resource)

@@ -30,6 +30,11 @@ struct logctx__resource {
 
 logctx_status_t logctx__resource_build(struct logctx__resource *out, const struct logctx__resource_given *given,
                                        const struct logctx__environment *env);
+/*
+ * The same one for a child of fork, but for what tells processes apart: its id, its number, its start. An id that was given
+ * is the parent's, and is replaced, too. Shares memory with `inherited`, which must stay.
+ */
+logctx_status_t logctx__resource_again(struct logctx__resource *out, const struct logctx__resource *inherited);
 void logctx__resource_free(struct logctx__resource *resource);
 
 // When this process began, for counters that count from there; the present if the system does not tell.

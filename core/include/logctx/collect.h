@@ -2,7 +2,7 @@
  * logctx/collect.h: the sums of all contexts, for exporters, and the books.
  *
  * Threads add to shards of their own; a collection sums the shards. All counts are cumulative since the start of the
- * process and count own usage, so that contexts + loop + unattributed is the threads' CPU time.
+ * process (in a child of fork(): of the child) and count own usage, so that contexts + loop + unattributed is the threads' CPU time.
  *
  * Unless it says otherwise, a function here may be called on any thread, leaves the current context as it was, and takes
  * over nothing that it is given; what it returns is borrowed.

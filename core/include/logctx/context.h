@@ -17,6 +17,9 @@
  * was, and neither blocks nor makes a system call other than reading the thread's CPU clock. No function returns
  * NULL for a context: where one cannot be made the sentinel is returned, on which every call is safe and does nothing.
  *
+ * In a child of fork() the sentinel is current, and contexts of the parent are inert: every call with them is safe, does
+ * nothing and reports nothing, and where one was to become current the sentinel does. Their names can be read.
+ *
  * The semantics are those of Matrix Synapse's logging contexts; docs/guide.md says where they differ.
  *
  * SPDX-License-Identifier: Apache-2.0

@@ -26,7 +26,8 @@ typedef struct logctx_cpu_reading {
  * The clocks behind one interface. A test installs its own. `read_cpu` is called once per switch and returns false for
  * "no reading" (nothing is charged, nothing is reported). With `exact_parts` user and system are exact and total is
  * their sum (getrusage, tests); without, total is exact and the parts are whole ticks credited to whoever ran.
- * Thread: called on every thread, concurrently. The struct must live as long as the process.
+ * Thread: called on every thread, concurrently. The struct must live as long as the process. A child of fork() keeps the
+ * clock: what it remembers of the parent's thread must not be in its readings there, or utime_backwards is reported.
  */
 typedef struct logctx_clock {
     const char *name;

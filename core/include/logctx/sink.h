@@ -96,7 +96,8 @@ typedef struct logctx_sink {
 
 /*
  * Add a sink (at most 4, else LOGCTX_E_LIMIT); `sink` is not copied and must live until it is removed. Removing waits
- * until no thread is inside the sink; not from within a sink. While there is no sink no spans are made.
+ * until no thread is inside the sink; not from within a sink. While there is no sink no spans are made. A child of fork()
+ * inherits the sinks, and their `ended` is called there: a sink that has a thread has to make it again.
  */
 LOGCTX_API logctx_status_t logctx_sink_add(const logctx_sink_t *sink);
 LOGCTX_API logctx_status_t logctx_sink_remove(const logctx_sink_t *sink);

@@ -70,9 +70,13 @@ typedef struct logctx_otlp_opts {
  * Start exporting: adds a sink and starts the thread (all signals blocked in it). OTEL_SDK_DISABLED=true makes this
  * succeed and export nothing. At most one exporter in a process. OTEL_TRACES_SAMPLER and the variables of span
  * limits are given to the core here, if they are set: call logctx_set_sampler() and logctx_set_limits() afterwards
- * to win. In a child of fork() the handle is inert: calls with it return LOGCTX_E_STATE at once, nothing of the
- * parent's is sent by the child, and the child may start an exporter of its own. Returns it in *out. Errors:
- * LOGCTX_E_CONFIG, LOGCTX_E_NO_MEMORY, LOGCTX_E_STATE if one is running.
+ * to win. Returns it in *out. Errors: LOGCTX_E_CONFIG, LOGCTX_E_NO_MEMORY, LOGCTX_E_STATE if one is running.
+ *
+ * In a child of fork() the handle goes on: at the first context that ends there, or the first flush, it gets a thread,
+ * connections and a `service.instance.id` of its own (also if one was given, which is the parent's), and its books begin
+ * at 0. What the parent had queued the parent sends, and only the parent; its connections are closed in the child by their
+ * descriptors. A child that ends no context makes nothing. A child may start an exporter of its own instead, before its
+ * first context ends: then the inherited handle does nothing there. opts.collect() is called in the child, too.
  */
 LOGCTX_API logctx_status_t logctx_otlp_start(const logctx_otlp_opts_t *opts, logctx_otlp_t **out);
 
@@ -80,7 +84,8 @@ LOGCTX_API logctx_status_t logctx_otlp_start(const logctx_otlp_opts_t *opts, log
  * Send everything that ended before the call, and one collection of metrics, and wait for the answers, at most
  * `deadline_ms`. Blocks the caller. Returns LOGCTX_OK when all was accepted, LOGCTX_E_TIMEOUT at the deadline (the
  * rest stays queued and goes on being sent), LOGCTX_E_IO when something was dropped or refused since the last flush,
- * LOGCTX_E_STATE in a child of fork() and on the exporter's own thread. A batch that waits for its next attempt is
+ * LOGCTX_E_STATE on the exporter's own thread, and in a child of fork() that has an exporter of its own or no thread to
+ * be had for this one. A batch that waits for its next attempt is
  * tried at once, unless the endpoint has asked to wait.
  */
 LOGCTX_API logctx_status_t logctx_otlp_flush(logctx_otlp_t *otlp, int64_t deadline_ms);
@@ -89,6 +94,7 @@ LOGCTX_API logctx_status_t logctx_otlp_flush(logctx_otlp_t *otlp, int64_t deadli
  * Report contexts that are still unfinished, flush, stop the thread, free everything. Takes at most `deadline_ms`, also
  * when the endpoint or the name server hangs: then what is left is counted as dropped{reason=shutdown} and the thread
  * cleans up behind itself when it can. NULL is accepted. The handle is gone afterwards. Not from a sink or hook.
+ * In a child of fork() it ends the child's part, without waiting if no context has ended there; the parent's goes on.
  * Returns as logctx_otlp_flush(). LOGCTX_E_STATE: wrong place, and nothing was done.
  */
 LOGCTX_API logctx_status_t logctx_otlp_shutdown(logctx_otlp_t *otlp, int64_t deadline_ms);
@@ -184,7 +190,8 @@ typedef struct logctx_otlp_file_opts {
  * Open the files and add a sink; a thread of its own (`logctx-file`) writes, metrics once a minute. Errors: LOGCTX_E_IO
  * and a log line that names the path, LOGCTX_E_INVALID, LOGCTX_E_NO_MEMORY.
  * logctx_otlp_file_flush() writes all that ended before and one collection of metrics, and returns LOGCTX_E_IO if
- * something was lost since the last one; close flushes and ends it. Both wait for the disk.
+ * something was lost since the last one; close flushes and ends it. Both wait for the disk. In a child of fork() the handle
+ * is inert, for two processes must not write one file: both return LOGCTX_E_STATE at once.
  */
 LOGCTX_API logctx_status_t logctx_otlp_file_open(const logctx_otlp_file_opts_t *opts, logctx_otlp_file_t **out);
 LOGCTX_API logctx_status_t logctx_otlp_file_flush(logctx_otlp_file_t *file);

@@ -24,11 +24,11 @@
 #include <cmocka.h>
 
 #if defined(__has_feature)
-#define ADDRESS_SANITIZER __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
-#define ADDRESS_SANITIZER 1
+#define SANITIZER (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZER 1
 #else
-#define ADDRESS_SANITIZER 0
+#define SANITIZER 0
 #endif
 
 enum { HANGS_AFTER_S = 60 };
@@ -713,8 +713,8 @@ static int work_and_leave(void)
 static void *be_busy(void *user)
 {
     int *failed = user;
-    // The allocator of AddressSanitizer does not survive a fork while it is in use: there they have all they need before.
-    for (int i = 0; ADDRESS_SANITIZER && i < WARM; i++)
+    // The allocators of the sanitizers do not survive a fork while they are in use: there they have all they need before.
+    for (int i = 0; SANITIZER && i < WARM; i++)
         work_once();
     pthread_barrier_wait(&warm);
     for (int i = 0; i < WORKERS_FORK; i++) {

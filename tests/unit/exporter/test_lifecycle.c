@@ -1,6 +1,6 @@
 /*
- * test_lifecycle.c: the exporter as its host sees it: settings that start nothing, metrics of the application, fork, and ends
- * that nothing may hang.
+ * test_lifecycle.c: the exporter as its host sees it: settings that start nothing, metrics of the application, and ends that
+ * nothing may hang.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -12,16 +12,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#if defined(__has_feature)
-#define THREAD_SANITIZER __has_feature(thread_sanitizer)
-#elif defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#else
-#define THREAD_SANITIZER 0
-#endif
 
 static void test_unfinished_are_reported(void **state)
 {
@@ -120,71 +110,6 @@ static void test_application_metrics(void **state)
     server_free(server);
 }
 
-// In a child of fork the handle answers at once, and nothing of the parent's is sent twice.
-static void test_fork(void **state)
-{
-    (void)state;
-    struct server *server = server_new(answer_ok, NULL);
-    server_listen(server);
-    logctx_otlp_opts_t opts = traces_only(server);
-    opts.schedule_delay_ms = 3600 * 1000;
-    logctx_otlp_t *otlp = start(&opts);
-    support_contexts("GET /fork", 3);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        support_contexts("GET /fork-child", 2);
-        int bad = logctx_otlp_flush(otlp, LONG_MS) != LOGCTX_E_STATE;
-        bad |= logctx_otlp_shutdown(otlp, LONG_MS) != LOGCTX_E_STATE;
-        bad |= books_of(otlp).taken != 0;
-        _exit(bad);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-    assert_int_equal(logctx_otlp_flush(otlp, LONG_MS), LOGCTX_OK);
-    assert_int_equal(books_of(otlp).exported, 3);
-    assert_int_equal(server_count(server), 1);
-    logctx_otlp_shutdown(otlp, LONG_MS);
-    server_free(server);
-}
-
-// A child that wants its own contexts exported starts an exporter of its own: other spans, another resource.
-static void test_child_starts_its_own(void **state)
-{
-    (void)state;
-#if THREAD_SANITIZER
-    print_message("ThreadSanitizer allows no threads in a child of fork: test_child_starts_its_own is skipped\n");
-    skip();
-#endif
-    struct server *server = server_new(answer_ok, NULL);
-    server_listen(server);
-    logctx_otlp_opts_t opts = traces_only(server);
-    opts.schedule_delay_ms = 3600 * 1000;
-    logctx_otlp_t *otlp = start(&opts);
-    support_contexts("GET /parent", 3);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        logctx_otlp_t *own = NULL;
-        int bad = logctx_otlp_start(&opts, &own) != LOGCTX_OK;
-        support_contexts("GET /child", 2);
-        bad |= own == NULL || logctx_otlp_shutdown(own, LONG_MS) != LOGCTX_OK;
-        _exit(bad);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-    assert_int_equal(server_count(server), 1);
-    assert_int_equal(spans_in(server_request_at(server, 0)), 2);
-    assert_int_equal(logctx_otlp_flush(otlp, LONG_MS), LOGCTX_OK);
-    assert_int_equal(spans_in(server_request_at(server, 1)), 3);
-    logctx_otlp_shutdown(otlp, LONG_MS);
-    server_free(server);
-}
-
 // From inside a sink there is no shutdown: it would wait for itself.
 static logctx_otlp_t *to_shut_down;
 static logctx_status_t shut_down_status;
@@ -258,8 +183,6 @@ int main(void)
         logctx_unit_test(test_disabled),
         logctx_unit_test(test_bad_settings),
         logctx_unit_test(test_application_metrics),
-        logctx_unit_test(test_fork),
-        logctx_unit_test(test_child_starts_its_own),
         logctx_unit_test(test_shutdown_in_sink),
         logctx_unit_test(test_callback_hangs), // last: its thread ends when it likes
     };
