@@ -4,6 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
+#include <logctx/adapter.h>
+
 #include <logctx/telemetry.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,4 +278,9 @@ void logctx__misuse(const char *text, const logctx_site_t *site)
 {
     logctx__report(this_thread(),
                    &(struct occurrence){.kind = LOGCTX_ERROR_INVALID_USE, .text = text, .found_by = site});
+}
+
+void logctx_report_misuse(const char *text, const logctx_site_t *site)
+{
+    logctx__misuse(text ? text : "an adapter did not say how", site);
 }

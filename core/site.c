@@ -5,6 +5,7 @@
 #include "types.h"
 
 #include <dlfcn.h>
+#include <logctx/adapter.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,6 +32,11 @@ const logctx_site_t *logctx__site_of_caller(void *return_address)
             return &entry->site;
     }
     return &unknown;
+}
+
+const logctx_site_t *logctx_site_of_caller(void *return_address)
+{
+    return logctx__site_of_caller(return_address);
 }
 
 void logctx__where_address(void *at, char *out, size_t size)

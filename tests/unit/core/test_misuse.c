@@ -5,6 +5,8 @@
  */
 #include "spans.h"
 
+#include <logctx/adapter.h>
+
 // ---- wrong use ----
 
 static void test_null(void **state)
@@ -153,6 +155,19 @@ static void test_plain_functions_work_without_macros(void **state)
     logctx_unref(ctx);
 }
 
+// What the adapters report their own misuse with.
+static void test_misuse_of_an_adapter(void **state)
+{
+    (void)state;
+    const logctx_site_t *here = LOGCTX_HERE;
+    logctx_report_misuse("do it otherwise", here);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_INVALID_USE);
+    assert_string_equal(error->message, "Wrong use of logctx: do it otherwise");
+    assert_at(error->found_by, here->line);
+    logctx_report_misuse(NULL, logctx_site_of_caller(__builtin_return_address(0)));
+    assert_string_not_equal(take_error(LOGCTX_ERROR_INVALID_USE)->found_by, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +176,7 @@ int main(void)
         core_test(test_stale_handles),
         core_test(test_stale_handles_in_every_other_call),
         core_test(test_plain_functions_work_without_macros),
+        core_test(test_misuse_of_an_adapter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
