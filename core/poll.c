@@ -51,6 +51,20 @@ void(logctx_poll_begin)(void)
     logctx_poll_begin_at(logctx__site_of_caller(__builtin_return_address(0)));
 }
 
+void logctx_loop_check_at(const logctx_site_t *site)
+{
+    if (likely(is_sentinel(current_context())))
+        return;
+    struct thread *thread = this_thread();
+    if (thread)
+        report_leak(thread, current_context(), site);
+}
+
+void(logctx_loop_check)(void)
+{
+    logctx_loop_check_at(logctx__site_of_caller(__builtin_return_address(0)));
+}
+
 void logctx_poll_end(void)
 {
     struct thread *thread = logctx__tls.thread;

@@ -31,6 +31,14 @@ LOGCTX_API void logctx_poll_begin_at(const logctx_site_t *site);
  */
 LOGCTX_API void logctx_poll_end(void);
 
+/*
+ * Between two polls: a loop is about to call back, or has come back from it. The sentinel must be current, else
+ * leaked_to_loop is reported as by logctx_poll_begin(). For loops that say nothing before they poll, at each of the
+ * callbacks that are known. Current: the sentinel. Errors: leaked_to_loop. Budget: one comparison.
+ */
+LOGCTX_API void logctx_loop_check(void);
+LOGCTX_API void logctx_loop_check_at(const logctx_site_t *site);
+
 /* Name this thread's loop for the metrics (`logctx.loop.name`); "loop" by default. Copied, cut at 63 bytes. */
 LOGCTX_API void logctx_set_loop_name(const char *name);
 
@@ -45,6 +53,7 @@ LOGCTX_API uint64_t logctx_now_ns(void);
 LOGCTX_API void logctx_loop_ran(uint64_t ready_ns);
 
 #define logctx_poll_begin() logctx_poll_begin_at(LOGCTX_HERE)
+#define logctx_loop_check() logctx_loop_check_at(LOGCTX_HERE)
 
 #ifdef __cplusplus
 }

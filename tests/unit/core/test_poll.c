@@ -47,6 +47,29 @@ static void test_leaked_to_loop(void **state)
     assert_int_equal(count_events(record_of("GET-1"), LOGCTX_TRANSITION_EVENT), 1);
 }
 
+static void test_a_check_between_polls(void **state)
+{
+    (void)state;
+    logctx_loop_check();
+    unsigned long long readings = fake.readings;
+    logctx_loop_check();
+    assert_int_equal(fake.readings, readings);
+    logctx_t *ctx = make("k", "GET-1");
+    logctx_set_current(ctx);
+    int set_by = __LINE__ - 1;
+    logctx_loop_check();
+    int found_by = __LINE__ - 1;
+    assert_current(logctx_sentinel());
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    assert_at(error->set_by, set_by);
+    assert_at(error->found_by, found_by);
+    logctx_poll_end(); // no poll has begun by it
+    logctx_set_current(ctx);
+    (logctx_loop_check)();
+    take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    end(ctx);
+}
+
 static void test_a_leaked_context_that_nobody_holds(void **state)
 {
     (void)state;
@@ -262,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         core_test(test_a_clean_turn),
         core_test(test_leaked_to_loop),
+        core_test(test_a_check_between_polls),
         core_test(test_a_leaked_context_that_nobody_holds),
         core_test(test_polling_inside_a_hook),
         core_test(test_the_sum_is_the_thread_clock),
