@@ -18,8 +18,9 @@ static void verdict(struct thread *thread, logctx_t *expected, logctx_t *found, 
                                                 .set_by = found_at});
 }
 
-// Switch to `to`, judge whether `expected` was current before. What was found is held until it has been named.
-static void switch_and_judge(logctx_t *to, logctx_t *expected, const logctx_site_t *site)
+// Switch to `to`, judge whether `expected` was current before. What was found is held until it has been named. `blame` is
+// who made `to` current when it was so before, or the same as `site`.
+static void switch_and_judge(logctx_t *to, logctx_t *expected, const logctx_site_t *site, const logctx_site_t *blame)
 {
     struct thread *thread = this_thread();
     if (!thread || thread->in_hook > 0) {
@@ -31,7 +32,7 @@ static void switch_and_judge(logctx_t *to, logctx_t *expected, const logctx_site
     bool hold = unlikely(found != expected) && thread->pinned;
     if (hold)
         logctx_ref(found);
-    logctx__switch(thread, to, site);
+    logctx__put_back(thread, to, site, blame);
     verdict(thread, expected, found, found_at, site);
     if (hold)
         logctx_unref(found);
@@ -91,7 +92,7 @@ void logctx_exit_at(logctx_t *ctx, const logctx_site_t *site)
         logctx__switch(thread, previous, site);
         return;
     }
-    switch_and_judge(previous, ctx, site);
+    switch_and_judge(previous, ctx, site, site);
     if (!logctx__finish(thread, ctx, site) && unlikely(ctx->process) && thread)
         logctx__process_exited(thread, ctx, false, site);
 }
@@ -125,9 +126,15 @@ logctx_preserve_t logctx_preserve_enter_at(logctx_t *target, const logctx_site_t
     }
     logctx_t *old = current_context();
     target = is_inert(target) ? &logctx__sentinel : logctx_ref(target); // the sentinel, if it is gone
-    logctx_preserve_t block = {
-        logctx_ref(old), target, READ_RELAXED(old->generation), READ_RELAXED(target->generation), true, site};
-    logctx__switch(this_thread(), target, site);
+    struct thread *thread = this_thread();
+    logctx_preserve_t block = {.old = logctx_ref(old),
+                               .old_at = thread ? thread->current_at : NULL,
+                               .target = target,
+                               .old_generation = READ_RELAXED(old->generation),
+                               .target_generation = READ_RELAXED(target->generation),
+                               .held = true,
+                               .site = site};
+    logctx__switch(thread, target, site);
     return block;
 }
 
@@ -144,7 +151,7 @@ void logctx_preserve_exit_at(logctx_preserve_t *block, const logctx_site_t *site
     }
     logctx_t *old = logctx__if_generation(block->old, block->old_generation);
     logctx_t *target = logctx__if_generation(block->target, block->target_generation);
-    switch_and_judge(old, target, site);
+    switch_and_judge(old, target, site, block->old_at);
     if (!block->held)
         return;
     block->held = false;

@@ -177,13 +177,14 @@ void logctx_deferred_unref(logctx_deferred_t *deferred)
         return;
     thread->in_dying = true;
     logctx_t *before = logctx_ref(current_context());
+    const logctx_site_t *before_at = thread->current_at;
     while (thread->dying) {
         logctx_deferred_t *dead = thread->dying;
         thread->dying = dead->next_dead;
         let_go(thread, dead);
     }
     thread->in_dying = false;
-    logctx__switch(thread, before, thread->current_at);
+    logctx__put_back(thread, before, thread->current_at, before_at);
     logctx_unref(before);
 }
 

@@ -27,8 +27,9 @@ static void tell(struct thread *thread, logctx_t *process, bool ended)
         return;
     }
     logctx_t *before = current_context();
+    const logctx_site_t *before_at = thread->current_at;
     function(observer->user, process);
-    logctx__switch(thread, before, thread->current_at);
+    logctx__put_back(thread, before, thread->current_at, before_at);
 }
 
 static void report(struct thread *thread, logctx_error_kind_t kind, logctx_t *process, const logctx_site_t *site,

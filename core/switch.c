@@ -168,6 +168,13 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     return from;
 }
 
+void logctx__put_back(struct thread *thread, logctx_t *to, const logctx_site_t *site,
+                      const logctx_site_t *made_current_at)
+{
+    if (logctx__switch(thread, to, site) != to && likely(current_context() == to))
+        thread->current_at = made_current_at;
+}
+
 // Charge the slice so far of the context that is current, and go on: for a finish without a switch.
 void logctx__charge_running(struct thread *thread, logctx_t *ctx)
 {

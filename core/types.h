@@ -423,6 +423,9 @@ LOGCTX_INTERNAL bool logctx__ref_same(logctx_t *ctx, uint32_t generation);
 
 /* switch.c */
 LOGCTX_INTERNAL logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_t *site);
+/* The same, to a context that was current before; `made_current_at` is still who is to blame for it. */
+LOGCTX_INTERNAL void logctx__put_back(struct thread *thread, logctx_t *to, const logctx_site_t *site,
+                                      const logctx_site_t *made_current_at);
 LOGCTX_INTERNAL void logctx__charge_running(struct thread *thread, logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__begin_slice(struct thread *thread, logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__end_slice(struct thread *thread);

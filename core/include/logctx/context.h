@@ -193,6 +193,7 @@ LOGCTX_API void logctx_finish_at(logctx_t *ctx, const logctx_site_t *site);
 /* What a preserve block remembers. Lives on the caller's stack; its fields are private. */
 typedef struct logctx_preserve {
     logctx_t *old;
+    const logctx_site_t *old_at;
     logctx_t *target;
     uint32_t old_generation;
     uint32_t target_generation;

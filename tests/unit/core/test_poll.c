@@ -7,6 +7,8 @@
 
 #include "spans.h"
 
+#include <logctx/deferred.h>
+
 // ---- leaks ----
 
 static void test_a_clean_turn(void **state)
@@ -67,6 +69,28 @@ static void test_a_check_between_polls(void **state)
     logctx_set_current(ctx);
     (logctx_loop_check)();
     take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    end(ctx);
+}
+
+static void switch_away(void *user)
+{
+    (void)user;
+    logctx_set_current(logctx_sentinel());
+}
+
+// What was only put back is blamed on who had made it current.
+static void test_a_leak_before_a_block(void **state)
+{
+    (void)state;
+    logctx_t *ctx = make("k", "GET-1");
+    logctx_set_current(ctx);
+    int set_by = __LINE__ - 1;
+    logctx_preserve_t block = logctx_preserve_enter(logctx_sentinel());
+    logctx_preserve_exit(&block);
+    logctx_deferred_unref(logctx_deferred_new(NULL, NULL, switch_away));
+    logctx_poll_begin();
+    assert_at(take_error(LOGCTX_ERROR_LEAKED_TO_LOOP)->set_by, set_by);
+    logctx_poll_end();
     end(ctx);
 }
 
@@ -285,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         core_test(test_a_clean_turn),
         core_test(test_leaked_to_loop),
+        core_test(test_a_leak_before_a_block),
         core_test(test_a_check_between_polls),
         core_test(test_a_leaked_context_that_nobody_holds),
         core_test(test_polling_inside_a_hook),
