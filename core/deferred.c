@@ -368,7 +368,20 @@ static struct entry *push_gather(struct entry *below, logctx_deferred_t *gather)
     }
     frame->next = below;
     frame->to = gather;
+    gather->gather->cancelling++;
     return frame;
+}
+
+static struct entry *pop_gather(struct entry *frame)
+{
+    struct entry *below = frame->next;
+    struct gather *members = frame->to->gather;
+    members->cancelling--;
+    if (frame->to->called)
+        logctx__gather_let_go(members);
+    logctx_deferred_unref(frame->to);
+    logctx__entry_free(frame);
+    return below;
 }
 
 void logctx_deferred_cancel_here(logctx_deferred_t *deferred)
@@ -386,10 +399,7 @@ void logctx_deferred_cancel_here(logctx_deferred_t *deferred)
                 top = push_gather(top, gather);
             continue;
         }
-        struct entry *done = top;
-        top = done->next;
-        logctx_deferred_unref(done->to);
-        logctx__entry_free(done);
+        top = pop_gather(top);
     }
 }
 

@@ -6,9 +6,11 @@
 
 #include <stdlib.h>
 
-// Called or dropped, a gather has no further use for its members.
+// Called or dropped, a gather has no further use for its members, unless it is just cancelling them.
 void logctx__gather_let_go(struct gather *gather)
 {
+    if (gather->cancelling > 0)
+        return;
     for (size_t i = 0; i < gather->count; i++) {
         logctx_deferred_t *member = gather->members[i].deferred;
         bool kept = gather->members[i].kept;
@@ -24,13 +26,13 @@ static bool count_result(logctx_deferred_t *deferred, size_t index, const char *
 {
     struct gather *gather = deferred->gather;
     gather->counted++;
-    if (deferred->called)
+    if (deferred->called && gather->cancelling == 0)
         return false;
     if (gather->members[index].deferred) {
         logctx_deferred_ref(gather->members[index].deferred);
         gather->members[index].kept = true;
     }
-    if (!error && gather->counted < gather->count)
+    if (deferred->called || (!error && gather->counted < gather->count))
         return false;
     logctx_result_t result = error ? logctx_failure(LOGCTX_FIRST_ERROR, NULL, NULL) : logctx_success(NULL, NULL);
     return logctx__deferred_set(deferred, result, NULL);
