@@ -47,6 +47,8 @@ logctx_deferred_t *logctx_run_in_background_at(logctx_work_t *work, void *user, 
     if (!deferred) {
         bool failed = result.error != NULL;
         deferred = logctx_deferred_called(result);
+        if (deferred)
+            deferred->called_at = site;
         if (failed) {
             logctx_unref(caller);
             return deferred;

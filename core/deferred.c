@@ -141,7 +141,7 @@ static void report_unhandled(struct thread *thread, const logctx_deferred_t *def
     logctx__report(thread, &(struct occurrence){.kind = LOGCTX_ERROR_UNHANDLED_FAILURE,
                                                 .affected = current_context(),
                                                 .text = deferred->result.error,
-                                                .set_by = thread->current_at});
+                                                .set_by = deferred->called_at});
 }
 
 static void let_go(struct thread *thread, logctx_deferred_t *deferred)
@@ -267,10 +267,12 @@ bool logctx__deferred_set(logctx_deferred_t *deferred, logctx_result_t result, c
         else
             logctx__report(this_thread(), &(struct occurrence){.kind = LOGCTX_ERROR_ALREADY_CALLED,
                                                                .affected = current_context(),
-                                                               .found_by = site});
+                                                               .found_by = site,
+                                                               .set_by = deferred->called_at});
         return false;
     }
     deferred->called = true;
+    deferred->called_at = site;
     deferred->result = result;
     count_called(deferred);
     return true;

@@ -67,12 +67,12 @@ struct logctx_deferred {
     unsigned refs;        /* 0: freed */
     unsigned paused;
     unsigned waiters; /* hand-overs in its queue */
-    bool called, running;
-    bool late;                     /* cancelled without a canceller: one call that comes late is ignored */
-    bool handled;                  /* somebody has taken note of the failure */
-    logctx_result_t result;        /* meaningful once called, unless it waits */
-    logctx_deferred_t *waiting_on; /* not kept; NULL when that one is gone */
-    bool waiting;
+    bool called : 1, running : 1, waiting : 1;
+    bool late : 1;                  /* cancelled without a canceller: one call that comes late is ignored */
+    bool handled : 1;               /* somebody has taken note of the failure */
+    logctx_result_t result;         /* meaningful once called, unless it waits */
+    const logctx_site_t *called_at; /* where its result comes from; NULL after a bare call */
+    logctx_deferred_t *waiting_on;  /* if `waiting`; not kept; NULL when that one is gone */
     struct entry *first, *last;
     logctx_canceller_t *cancel;
     void *user;
@@ -80,6 +80,7 @@ struct logctx_deferred {
     struct gather *gather; /* NULL: not a gather */
     logctx_deferred_t *next_dead;
 } __attribute__((aligned(64)));
+_Static_assert(sizeof(struct logctx_deferred) == 128, "two cache lines");
 
 /* deferred.c */
 LOGCTX_INTERNAL void logctx__deferred_pools(struct pool *deferreds, struct pool *entries);

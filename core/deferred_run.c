@@ -66,6 +66,7 @@ static bool wait_for(logctx_deferred_t *deferred, struct entry *entry, logctx_de
         return true;
     } else {
         deferred->result = other->result;
+        deferred->called_at = other->called_at;
         other->result = logctx_success(NULL, NULL);
     }
     logctx__entry_free(entry);
@@ -123,6 +124,7 @@ static void hand_over(logctx_deferred_t *deferred, const struct entry *entry)
     logctx_deferred_t *to = entry->to;
     deferred->waiters--;
     to->result = deferred->result;
+    to->called_at = deferred->called_at;
     to->waiting = false;
     to->waiting_on = NULL;
     to->paused--;

@@ -6,8 +6,8 @@
  * pairs run in order, each with the result of the one before; if it was called already they run at once. A function may
  * return another deferred: what comes after it waits for that one.
  *
- * What it has to do with contexts (docs/guide.md, Asynchronous code): functions run in the context of whoever calls the
- * deferred, unless somebody sees to it. Two sides see to it:
+ * What it has to do with contexts (docs/async.md): functions run in the context of whoever calls the deferred, unless
+ * somebody sees to it. Two sides see to it:
  *   - logctx_deferred_succeed(), logctx_deferred_fail() and logctx_deferred_cancel() do it in a preserve block: whoever
  *     calls has the same context before and after, whatever the functions leave behind;
  *   - logctx_make_yieldable() puts the consumer's context back before its functions run.
@@ -97,8 +97,8 @@ LOGCTX_API logctx_deferred_t *logctx_deferred_ref(logctx_deferred_t *deferred);
 
 /*
  * Give a reference back. With the last one the deferred is freed: what waits in it is dropped and released, never run, and
- * a failure that no errback has taken is reported as unhandled_failure. Deferreds that wait for each other, dropped by
- * all, are freed together. Current: unchanged, whatever the release functions do.
+ * a failure that no errback has taken is reported as unhandled_failure, with the place that failed it. Deferreds that wait
+ * for each other, dropped by all, are freed together. Current: unchanged, whatever the release functions do.
  */
 LOGCTX_API void logctx_deferred_unref(logctx_deferred_t *deferred);
 
@@ -113,11 +113,11 @@ LOGCTX_API logctx_status_t logctx_deferred_add(logctx_deferred_t *deferred, logc
 /*
  * Call it with success or failure, or cancel it, in a preserve block with the sentinel: the pairs run in the sentinel,
  * each in the context that it puts back itself. Takes over `value`.
- * Current: what it was before. Errors: already_called, once it was called (the value is freed); unexpected_context if a
- * function left a context behind, with this call as the place that noticed.
+ * Current: what it was before. Errors: already_called, with both places, once it was called (the value is freed);
+ * unexpected_context if a function left a context behind, with this call as the place that noticed.
  * Cancel: calls the canceller, or, without one, marks the deferred so that one late result is ignored; then, if it still
  * is not called, it fails with LOGCTX_CANCELLED. If it waits for another one, that one is cancelled; a gather passes it
- * on to all of its members. A deferred that has its result is not touched.
+ * on to all of its members, and fails with LOGCTX_FIRST_ERROR. A deferred that has its result is not touched.
  */
 LOGCTX_API void logctx_deferred_succeed(logctx_deferred_t *deferred, void *value, void (*destroy)(void *value));
 LOGCTX_API void logctx_deferred_succeed_at(logctx_deferred_t *deferred, void *value, void (*destroy)(void *value),

@@ -133,7 +133,7 @@ typedef struct logctx_error {
     const char *expected;          /* name of the context that should have been there, or "" */
     const char *found;             /* name of the one that was, or "" */
     const char *found_by;          /* file:line that noticed */
-    const char *set_by;            /* file:line that made current what was found, or "" */
+    const char *set_by;            /* file:line that made current what was found, or called the deferred, or "" */
     const logctx_switch_t *recent; /* the last switches of this thread, newest first */
     size_t recent_count;
     const char *stack; /* one frame a line; "" except once a second for each place */
