@@ -290,9 +290,14 @@ static void call(logctx_deferred_t *deferred, logctx_result_t result, const logc
     logctx_deferred_unref(deferred);
 }
 
-void logctx_deferred_call_here(logctx_deferred_t *deferred, logctx_result_t result)
+void logctx_deferred_call_here_at(logctx_deferred_t *deferred, logctx_result_t result, const logctx_site_t *site)
 {
-    call(deferred, result, NULL);
+    call(deferred, result, site);
+}
+
+void(logctx_deferred_call_here)(logctx_deferred_t *deferred, logctx_result_t result)
+{
+    logctx_deferred_call_here_at(deferred, result, logctx__site_of_caller(__builtin_return_address(0)));
 }
 
 static void call_preserved(logctx_deferred_t *deferred, logctx_result_t result, const logctx_site_t *site)
@@ -325,27 +330,28 @@ void(logctx_deferred_fail)(logctx_deferred_t *deferred, const char *error, void 
 }
 
 // It waited for one that is gone: nobody else will give it a result.
-static void cancel_orphan(logctx_deferred_t *deferred)
+static void cancel_orphan(logctx_deferred_t *deferred, const logctx_site_t *site)
 {
+    deferred->called_at = site;
     deferred->waiting = false;
     deferred->paused--;
     deferred->result = logctx_failure(LOGCTX_CANCELLED, NULL, NULL);
     logctx__deferred_run(deferred);
 }
 
-static void cancel_uncalled(logctx_deferred_t *deferred)
+static void cancel_uncalled(logctx_deferred_t *deferred, const logctx_site_t *site)
 {
     if (deferred->cancel)
         deferred->cancel(deferred->user, deferred);
     else
         deferred->late = true;
     if (!deferred->called)
-        call(deferred, logctx_failure(LOGCTX_CANCELLED, NULL, NULL), NULL);
+        call(deferred, logctx_failure(LOGCTX_CANCELLED, NULL, NULL), site);
 }
 
 // Cancels one that is no gather under way, or the one that it waits for, and so on. Returns such a gather instead, with a
 // reference, when that is what it comes to.
-static logctx_deferred_t *cancel_one(logctx_deferred_t *deferred)
+static logctx_deferred_t *cancel_one(logctx_deferred_t *deferred, const logctx_site_t *site)
 {
     while (deferred->called && deferred->waiting_on && !deferred->gather)
         deferred = deferred->waiting_on;
@@ -353,9 +359,9 @@ static logctx_deferred_t *cancel_one(logctx_deferred_t *deferred)
     if (!deferred->called && deferred->gather)
         return deferred;
     if (!deferred->called)
-        cancel_uncalled(deferred);
+        cancel_uncalled(deferred, site);
     else if (deferred->waiting && !deferred->waiting_on && !deferred->gather)
-        cancel_orphan(deferred);
+        cancel_orphan(deferred, site);
     logctx_deferred_unref(deferred);
     return NULL;
 }
@@ -386,17 +392,17 @@ static struct entry *pop_gather(struct entry *frame)
     return below;
 }
 
-void logctx_deferred_cancel_here(logctx_deferred_t *deferred)
+void logctx_deferred_cancel_here_at(logctx_deferred_t *deferred, const logctx_site_t *site)
 {
     if (!logctx__deferred_usable(deferred))
         return;
-    logctx_deferred_t *gather = cancel_one(deferred);
+    logctx_deferred_t *gather = cancel_one(deferred, site);
     struct entry *top = gather ? push_gather(NULL, gather) : NULL;
     while (top) {
         struct gather *members = top->to->gather;
         if (top->index < members->count) {
             logctx_deferred_t *member = members->members[top->index++].deferred;
-            gather = member ? cancel_one(member) : NULL;
+            gather = member ? cancel_one(member, site) : NULL;
             if (gather)
                 top = push_gather(top, gather);
             continue;
@@ -405,10 +411,15 @@ void logctx_deferred_cancel_here(logctx_deferred_t *deferred)
     }
 }
 
+void(logctx_deferred_cancel_here)(logctx_deferred_t *deferred)
+{
+    logctx_deferred_cancel_here_at(deferred, logctx__site_of_caller(__builtin_return_address(0)));
+}
+
 void logctx_deferred_cancel_at(logctx_deferred_t *deferred, const logctx_site_t *site)
 {
     logctx_preserve_t block = logctx_preserve_enter_at(&logctx__sentinel, site);
-    logctx_deferred_cancel_here(deferred);
+    logctx_deferred_cancel_here_at(deferred, site);
     logctx_preserve_exit_at(&block, site);
 }
 

@@ -71,7 +71,7 @@ struct logctx_deferred {
     bool late : 1;                  /* cancelled without a canceller: one call that comes late is ignored */
     bool handled : 1;               /* somebody has taken note of the failure */
     logctx_result_t result;         /* meaningful once called, unless it waits */
-    const logctx_site_t *called_at; /* where its result comes from; NULL after a bare call */
+    const logctx_site_t *called_at; /* where its result comes from */
     logctx_deferred_t *waiting_on;  /* if `waiting`; not kept; NULL when that one is gone */
     struct entry *first, *last;
     logctx_canceller_t *cancel;

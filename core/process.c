@@ -152,7 +152,7 @@ static void run(const struct running *running, logctx_work_t *work, void *user, 
     if (deferred)
         deferred->handled = true;
     end(running, there ? there->error : LOGCTX_NO_MEMORY);
-    logctx_deferred_call_here(ended, logctx_success(NULL, NULL));
+    logctx_deferred_call_here_at(ended, logctx_success(NULL, NULL), running->site);
     if (deferred)
         logctx_deferred_unref(deferred);
     else

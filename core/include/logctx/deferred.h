@@ -135,7 +135,10 @@ LOGCTX_API void logctx_deferred_cancel_at(logctx_deferred_t *deferred, const log
  * Current: what the last function left. Errors: already_called.
  */
 LOGCTX_API void logctx_deferred_call_here(logctx_deferred_t *deferred, logctx_result_t result);
+LOGCTX_API void logctx_deferred_call_here_at(logctx_deferred_t *deferred, logctx_result_t result,
+                                             const logctx_site_t *site);
 LOGCTX_API void logctx_deferred_cancel_here(logctx_deferred_t *deferred);
+LOGCTX_API void logctx_deferred_cancel_here_at(logctx_deferred_t *deferred, const logctx_site_t *site);
 
 /* Hold up the pairs, and let them go on; counted. Current: as logctx_deferred_add(). */
 LOGCTX_API void logctx_deferred_pause(logctx_deferred_t *deferred);
@@ -194,6 +197,8 @@ LOGCTX_API logctx_deferred_t *logctx_run_in_background_at(logctx_work_t *work, v
 #define logctx_deferred_fail(deferred, error, value, destroy)                                                          \
     logctx_deferred_fail_at((deferred), (error), (value), (destroy), LOGCTX_HERE)
 #define logctx_deferred_cancel(deferred) logctx_deferred_cancel_at((deferred), LOGCTX_HERE)
+#define logctx_deferred_call_here(deferred, ...) logctx_deferred_call_here_at((deferred), (__VA_ARGS__), LOGCTX_HERE)
+#define logctx_deferred_cancel_here(deferred) logctx_deferred_cancel_here_at((deferred), LOGCTX_HERE)
 #define logctx_make_yieldable(deferred) logctx_make_yieldable_at((deferred), LOGCTX_HERE)
 #define logctx_run_in_background(work, user) logctx_run_in_background_at((work), (user), LOGCTX_HERE)
 

@@ -460,6 +460,37 @@ static void test_a_gather_and_its_members(void **state)
     assert_int_equal(destroyed, 1);
 }
 
+static void stop_it(void *user, logctx_deferred_t *deferred)
+{
+    (void)deferred;
+    ++*(int *)user;
+}
+
+// The failure of the first one calls the gather, and the errback drops what it can; the others are cancelled all the same.
+static void test_a_gather_is_cancelled_whole(void **state)
+{
+    (void)state;
+    enum { MEMBERS = 4 };
+    int stopped = 0;
+    logctx_result_t seen = {0};
+    logctx_deferred_t *members[MEMBERS];
+    for (int i = 0; i < MEMBERS; i++)
+        members[i] = logctx_deferred_new(stop_it, &stopped, NULL);
+    logctx_deferred_t *inner = logctx_gather(members, MEMBERS - 1, true);
+    logctx_deferred_t *outer = logctx_gather((logctx_deferred_t *[]){inner, members[MEMBERS - 1]}, 2, true);
+    logctx_deferred_add(outer, note, note, &seen, NULL);
+    logctx_deferred_unref(inner);
+    logctx_deferred_unref(members[1]);
+    members[1] = NULL; // nobody has it any more, and it is gone
+    logctx_deferred_cancel(outer);
+    assert_int_equal(stopped, MEMBERS - 1);
+    assert_string_equal(seen.error, LOGCTX_FIRST_ERROR);
+    logctx_deferred_add(outer, NULL, drop_value, NULL, NULL);
+    logctx_deferred_unref(outer);
+    for (int i = 0; i < MEMBERS; i++)
+        logctx_deferred_unref(members[i]);
+}
+
 static void test_a_gather_whose_members_are_dropped(void **state)
 {
     (void)state;
@@ -590,6 +621,50 @@ static void test_no_allocation_in_steady_state(void **state)
     assert_int_equal(alloc_calls, before);
 }
 
+// ---- places ----
+
+static void assert_names(const char *place, int line)
+{
+    char wanted[16];
+    snprintf(wanted, sizeof wanted, ".c:%d", line);
+    assert_non_null(strstr(place, wanted));
+}
+
+static void test_who_called_first(void **state)
+{
+    (void)state;
+    logctx_deferred_t *d = logctx_deferred_new(NULL, NULL, NULL);
+    logctx_deferred_call_here(d, (logctx_result_t){NULL, NULL, NULL, NULL});
+    int first = __LINE__ - 1;
+    logctx_deferred_succeed(d, NULL, NULL);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_ALREADY_CALLED);
+    assert_names(error->found_by, __LINE__ - 2);
+    assert_names(error->set_by, first);
+    (logctx_deferred_call_here)(d, logctx_success(NULL, NULL)); // without the macro: by the address of the call
+    assert_true(*take_error(LOGCTX_ERROR_ALREADY_CALLED)->found_by != '\0');
+    logctx_deferred_unref(d);
+}
+
+// What fails is the inner one, and the failure is found where it has gone to.
+static void test_the_place_goes_with_the_failure(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        logctx_deferred_t *inner = logctx_deferred_new(NULL, NULL, NULL),
+                          *outer = logctx_deferred_new(NULL, NULL, NULL);
+        logctx_deferred_add(outer, wait_for_user, NULL, inner, NULL);
+        if (late)
+            logctx_deferred_succeed(outer, NULL, NULL);
+        logctx_deferred_cancel_here(inner);
+        int line = __LINE__ - 1;
+        if (!late)
+            logctx_deferred_succeed(outer, NULL, NULL);
+        logctx_deferred_unref(inner);
+        logctx_deferred_unref(outer);
+        assert_names(take_error(LOGCTX_ERROR_UNHANDLED_FAILURE)->set_by, line);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -615,6 +690,9 @@ int main(void)
         deferred_test(test_release_functions_do_not_pile_up),
         deferred_test(test_a_gather_and_its_members),
         deferred_test(test_a_gather_whose_members_are_dropped),
+        deferred_test(test_a_gather_is_cancelled_whole),
+        deferred_test(test_who_called_first),
+        deferred_test(test_the_place_goes_with_the_failure),
         deferred_test(test_a_gather_dropped_before_its_members),
         deferred_test(test_no_deferred),
         deferred_test(test_used_after_the_last_reference),
