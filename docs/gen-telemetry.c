@@ -89,11 +89,15 @@ static void metrics(void)
         "| histogram | bounds |\n| --- | --- |");
     bounds("logctx.context.duration", duration);
     bounds("logctx.context.cpu.usage", cpu);
+    bounds("logctx.loop.delay", duration);
     say("\nValues of `logctx.type`:\n");
 #define LOGCTX_X(id, value, text) say("- `" text "`");
     LOGCTX_TYPES(LOGCTX_X)
 #undef LOGCTX_X
-    say("\nAt most 2000 kinds exist in a process; contexts of further ones are counted under the kind `_other`. Of "
+    say("\nA `background` context is a background process, one that `logctx_run_as_background_process()` made or "
+        "`logctx_new()`.\nA `callback` context is one call of a timer: each time that `logctx_call_later()` or a "
+        "looping call is due.\nSee [asynchronous code](async.md#timers).\n\n"
+        "At most 2000 kinds exist in a process; contexts of further ones are counted under the kind `_other`. Of "
         "each kind\n"
         "and type at most 15 values of `error.type` are told apart; further ones are `_OTHER`.");
 }

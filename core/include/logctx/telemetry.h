@@ -41,7 +41,8 @@
     X(LOOP_CPU_TIME, "logctx.loop.cpu.time", COUNTER, "s", "logctx.loop.name",                                         \
       "CPU time of event loops around their poll; measured on one turn in 64 and scaled.")                             \
     X(LOOP_DELAY, "logctx.loop.delay", HISTOGRAM, "s", "logctx.loop.name",                                             \
-      "How long callbacks that were ready waited for the loop; by the loop adapters.")                                 \
+      "How long what was ready waited for the loop: timers, and callbacks of which an adapter or logctx_loop_ran() "   \
+      "tells.")                                                                                                        \
     X(UNATTRIBUTED_CPU_TIME, "logctx.unattributed.cpu.time", COUNTER, "s", "logctx.loop.name",                         \
       "CPU time of threads outside of contexts and loops: work that no context is charged for.")                       \
     X(PROCESS_CPU_TIME, "process.cpu.time", COUNTER, "s", "cpu.mode", "CPU time of the process.")                      \
