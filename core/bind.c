@@ -90,6 +90,16 @@ void logctx_resume_end(logctx_resumed_t *resumed)
     resumed->old = resumed->ctx = NULL;
 }
 
+logctx_t *logctx_at_home(logctx_t *ctx)
+{
+    const struct thread *thread = this_thread();
+    if (!ctx || is_sentinel(ctx))
+        return &logctx__sentinel;
+    while (ctx && thread && READ_RELAXED(ctx->home) != READ_RELAXED(thread->id))
+        ctx = ctx->parent;
+    return ctx;
+}
+
 logctx_bound_t *logctx_bind_at(logctx_bound_fn_t *fn, void *user, const logctx_site_t *site)
 {
     struct thread *thread = this_thread();

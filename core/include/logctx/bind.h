@@ -56,6 +56,14 @@ LOGCTX_API logctx_resumed_t logctx_resume(const logctx_capture_t *capture);
  */
 LOGCTX_API void logctx_resume_end(logctx_resumed_t *resumed);
 
+/*
+ * Which context the calling thread may make current to work for `ctx`: itself if it lives here, else the nearest of its
+ * parents that does. So a worker's context leads back to the request that it works for. NULL if none lives here: then the
+ * work is a child's, made by logctx_new_on_thread(). NULL and the sentinel are the sentinel.
+ * Any thread. Owner: borrowed; valid for as long as ctx is.
+ */
+LOGCTX_API logctx_t *logctx_at_home(logctx_t *ctx);
+
 typedef void logctx_bound_fn_t(void *user);
 typedef struct logctx_bound logctx_bound_t;
 

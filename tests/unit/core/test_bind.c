@@ -7,6 +7,7 @@
 
 #include <logctx/bind.h>
 #include <logctx/loop.h>
+#include <pthread.h>
 
 #include "collected.h"
 
@@ -227,6 +228,38 @@ static void test_misuse(void **state)
     take_errors(LOGCTX_ERROR_INVALID_USE, 6);
 }
 
+// ---- for adapters ----
+
+struct worker {
+    logctx_t *request, *task, *part;
+};
+
+static void *make_workers_contexts(void *argument)
+{
+    struct worker *worker = argument;
+    assert_null(logctx_at_home(worker->request));
+    worker->task = logctx_new_on_thread(worker->request);
+    worker->part = make_child(worker->task, "part");
+    assert_ptr_equal(logctx_at_home(worker->part), worker->part);
+    return NULL;
+}
+
+static void test_at_home(void **state)
+{
+    (void)state;
+    struct worker worker = {.request = make("k", "A")};
+    assert_ptr_equal(logctx_at_home(worker.request), worker.request);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, make_workers_contexts, &worker), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ptr_equal(logctx_at_home(worker.part), worker.request);
+    assert_ptr_equal(logctx_at_home(NULL), logctx_sentinel());
+    assert_ptr_equal(logctx_at_home(logctx_sentinel()), logctx_sentinel());
+    end(worker.part);
+    end(worker.task);
+    end(worker.request);
+}
+
 // ---- how late the loop is ----
 
 static const logctx_histogram_t *delay_of(const char *name)
@@ -275,6 +308,7 @@ int main(void)
         core_test(test_outlives_its_context),
         core_test(test_capture_may_go_during_the_call),
         core_test(test_misuse),
+        core_test(test_at_home),
         core_test(test_delay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
