@@ -48,8 +48,10 @@ logctx_resumed_t logctx_resume(const logctx_capture_t *capture)
 {
     logctx_t *ctx = capture && capture->ctx ? capture->ctx : &logctx__sentinel;
     const logctx_site_t *site = capture ? capture->site : NULL;
-    logctx_resumed_t resumed = {logctx_ref(current_context()), logctx_ref(ctx), site};
-    logctx__switch(this_thread(), resumed.ctx, site);
+    struct thread *thread = this_thread();
+    logctx_resumed_t resumed = {logctx_ref(current_context()), thread ? thread->current_at : NULL, logctx_ref(ctx),
+                                site};
+    logctx__switch(thread, resumed.ctx, site);
     return resumed;
 }
 
@@ -79,11 +81,11 @@ void logctx_resume_end(logctx_resumed_t *resumed)
     if (unlikely(left) && thread) {
         const logctx_site_t *found_at = thread->current_at;
         logctx_ref(found);
-        logctx__switch(thread, resumed->old, resumed->site);
+        logctx__put_back(thread, resumed->old, resumed->site, resumed->old_at);
         report_left(thread, resumed, found, found_at);
         logctx_unref(found);
     } else {
-        logctx__switch(thread, resumed->old, resumed->site);
+        logctx__put_back(thread, resumed->old, resumed->site, resumed->old_at);
     }
     logctx_unref(resumed->ctx);
     logctx_unref(resumed->old);

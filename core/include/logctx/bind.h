@@ -37,6 +37,7 @@ LOGCTX_API void logctx_capture_clear(logctx_capture_t *capture);
 /* A callback under way. Lives on its stack; its fields are private. */
 typedef struct logctx_resumed {
     logctx_t *old;
+    const logctx_site_t *old_at;
     logctx_t *ctx;
     const logctx_site_t *site;
 } logctx_resumed_t;

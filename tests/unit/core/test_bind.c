@@ -213,6 +213,25 @@ static void test_capture_may_go_during_the_call(void **state)
     logctx_resume_end(&resumed);
 }
 
+static void test_who_is_to_blame_stays(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    logctx_t *a = make("k", "A"), *b = make("k", "B");
+    logctx_set_current(a);
+    logctx_bound_t *bound = logctx_bind(callback, &seen);
+    logctx_set_current(logctx_sentinel());
+    logctx_set_current(b); // a callback that leaks
+    int leaked_at = __LINE__ - 1;
+    logctx_bound_call(bound); // one that does not
+    logctx_poll_begin();
+    logctx_poll_end();
+    assert_at(take_error(LOGCTX_ERROR_LEAKED_TO_LOOP)->set_by, leaked_at);
+    logctx_bound_free(bound);
+    end(a);
+    end(b);
+}
+
 static void test_misuse(void **state)
 {
     (void)state;
@@ -307,6 +326,7 @@ int main(void)
         core_test(test_leaves_another_to_its_caller),
         core_test(test_outlives_its_context),
         core_test(test_capture_may_go_during_the_call),
+        core_test(test_who_is_to_blame_stays),
         core_test(test_misuse),
         core_test(test_at_home),
         core_test(test_delay),
