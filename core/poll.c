@@ -65,6 +65,13 @@ void(logctx_loop_check)(void)
     logctx_loop_check_at(logctx__site_of_caller(__builtin_return_address(0)));
 }
 
+void logctx_poll_woke(void)
+{
+    struct thread *thread = logctx__tls.thread;
+    if (thread && thread->in_poll && thread->wants_delay && thread->polled_at == 0)
+        thread->polled_at = logctx__monotonic();
+}
+
 void logctx_poll_end(void)
 {
     struct thread *thread = logctx__tls.thread;
@@ -75,7 +82,7 @@ void logctx_poll_end(void)
     if (unlikely(thread->poll_measured) && outside_contexts(thread, &now))
         thread->poll_cost = now > thread->poll_cpu ? now - thread->poll_cpu : 0;
     ADD_OWNED(thread->loop_cpu, thread->poll_cost);
-    if (thread->wants_delay)
+    if (thread->wants_delay && thread->polled_at == 0)
         thread->polled_at = logctx__monotonic();
 }
 

@@ -18,15 +18,23 @@ extern "C" {
 /*
  * The event loop is about to poll. The sentinel must be current: if it is not, leaked_to_loop is reported with the
  * place that made the context current, and the sentinel is put back. Call it last before the poll (libuv: in
- * uv_prepare), and logctx_poll_end() first after it (uv_check); callbacks that run in between, as libuv's streams do,
- * are charged to their contexts. Current: the sentinel. Errors: leaked_to_loop.
+ * uv_prepare), and logctx_poll_end() first after it (uv_check); what callbacks that run in between, as libuv's streams do,
+ * use in contexts is charged to those. Current: the sentinel. Errors: leaked_to_loop.
  * Budget: one comparison; on one turn in 64 a reading of the CPU clock.
  */
 LOGCTX_API void logctx_poll_begin(void);
 LOGCTX_API void logctx_poll_begin_at(const logctx_site_t *site);
 
 /*
- * The poll has ended; what it found is ready from now on. Current: unchanged. Without a begin it does nothing.
+ * The poll has returned, but the loop is not done with it: for loops that call back while they go through what they found,
+ * as libuv does. What it found is ready from now on; logctx_poll_end() still comes. The first call of a turn counts.
+ * Current: unchanged. Without a begin it does nothing. Budget: as logctx_poll_end(); none for the calls after the first.
+ */
+LOGCTX_API void logctx_poll_woke(void);
+
+/*
+ * The poll has ended; what it found is ready from now on, or since logctx_poll_woke(). Current: unchanged. Without a begin
+ * it does nothing.
  * Budget: one reading of the monotonic clock once logctx_loop_ran() has been used, else none.
  */
 LOGCTX_API void logctx_poll_end(void);

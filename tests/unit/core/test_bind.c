@@ -313,6 +313,28 @@ static void test_delay(void **state)
     assert_int_equal(delay_of("late")->count, 3);
 }
 
+// A loop that calls back while it goes through what the poll found: ready is what the poll found when it returned.
+static void test_delay_inside_the_poll(void **state)
+{
+    (void)state;
+    logctx_set_loop_name("calls back inside");
+    logctx_poll_begin();
+    logctx_loop_ran(0); // not known yet
+    pass(100 * MS);
+    logctx_poll_woke();
+    logctx_loop_ran(0);
+    pass(2 * MS);
+    logctx_poll_woke(); // of the same turn
+    logctx_loop_ran(0);
+    logctx_poll_end();
+    pass(5 * MS);
+    logctx_loop_ran(0);
+    const logctx_histogram_t *delay = delay_of("calls back inside");
+    assert_int_equal(delay->count, 3);
+    assert_near(delay->sum, 0.009);
+    assert_near(delay->max, 0.007);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +352,7 @@ int main(void)
         core_test(test_misuse),
         core_test(test_at_home),
         core_test(test_delay),
+        core_test(test_delay_inside_the_poll),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
