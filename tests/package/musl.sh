@@ -7,7 +7,7 @@
 build=$scratch/build
 quietly "$CMAKE" -S "$SOURCE_DIR" -B "$build" -G "$(generator)" -DCMAKE_C_COMPILER=musl-gcc -DLOGCTX_WERROR=ON \
     -DLOGCTX_EXPORTER=OFF -DLOGCTX_DEPLOY=OFF -DLOGCTX_TESTS=OFF -DLOGCTX_TESTING=OFF -DLOGCTX_LIBEVENT=OFF \
-    -DLOGCTX_GLIB=OFF -DLOGCTX_GIO=OFF
+    -DLOGCTX_GLIB=OFF -DLOGCTX_GIO=OFF -DLOGCTX_UV=OFF
 quietly "$CMAKE" --build "$build" -j 2
 quietly musl-gcc -static -o "$scratch/core" "$SOURCE_DIR/tests/package/consumer/core.c" \
     -I "$SOURCE_DIR/core/include" "$build/core/liblogctx-core.a"
