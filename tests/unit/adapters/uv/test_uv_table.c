@@ -9,13 +9,14 @@
 #include "uv_support.h"
 
 static size_t allocations;
+static bool no_memory;
 
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size)
 {
     allocations++;
-    return __real_calloc(count, size);
+    return no_memory ? NULL : __real_calloc(count, size);
 }
 
 // ---- the table alone ----
@@ -92,6 +93,44 @@ static void test_steady_state_asks_for_no_memory(void **state)
     assert_int_equal(allocations, 0);
     logctx_uv_close((uv_handle_t *)&timer, NULL);
     run();
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    say("idle");
+    logctx_uv_idle_stop(idle);
+}
+
+static void do_work(uv_work_t *work)
+{
+    (void)work;
+    say("work");
+}
+
+// What the program asked for happens, without its context.
+static void test_without_memory(void **state)
+{
+    (void)state;
+    uv_idle_t idle;
+    uv_work_t work;
+    uv_loop_t another;
+    uv_idle_init(&loop, &idle);
+    uv_loop_init(&another);
+    no_memory = true;
+    assert_null(logctx_uv_attach(&another, NULL));
+    in("A");
+    assert_int_equal(logctx_uv_idle_start(&idle, on_idle), 0);
+    assert_int_equal(logctx_uv_queue_work(&loop, &work, do_work, NULL), 0);
+    leave();
+    assert_int_equal(live(), 0);
+    run();
+    logctx_uv_close((uv_handle_t *)&idle, NULL);
+    run();
+    no_memory = false;
+    char copy[64];
+    take_said(copy, sizeof copy);
+    assert_true(strcmp(copy, "idle:- work:- ") == 0 || strcmp(copy, "work:- idle:- ") == 0);
+    uv_loop_close(&another);
 }
 
 // Closed by libuv's own function, which we do not see: what was kept for them goes when the table is full.
@@ -174,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_a_simple_one),
         uv_test(test_steady_state_asks_for_no_memory),
+        uv_test(test_without_memory),
         uv_test(test_leftovers_are_bounded),
         uv_test(test_same_address_again),
         uv_test(test_handles_in_use_survive_the_search),
