@@ -132,6 +132,30 @@ static void test_waiting_for_another_callback(void **state)
     assert_seconds(late->delay.max, 4);
 }
 
+// The library's check handle runs before the host's, whenever that was started: there the poll is over.
+static void on_check(uv_check_t *check)
+{
+    logctx_fake_time(5 * MS);
+    logctx_loop_ran(0);
+    uv_check_stop(check);
+}
+
+static void test_poll_is_over_before_any_check(void **state)
+{
+    (void)state;
+    logctx_loop_ran(0);
+    logctx_set_loop_name("checking");
+    uv_check_t check;
+    uv_check_init(&loop, &check);
+    uv_check_start(&check, on_check);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    const logctx_loop_sums_t *late = sums_of("checking");
+    assert_int_equal(late->delay.count, 1);
+    assert_seconds(late->delay.max, 5);
+    uv_close((uv_handle_t *)&check, NULL);
+    run();
+}
+
 // ---- whose time ----
 
 static void test_callbacks_in_the_poll_are_charged_to_their_contexts(void **state)
@@ -158,6 +182,7 @@ int main(void)
         uv_test(test_late_timer),
         uv_test(test_late_repetition),
         uv_test(test_waiting_for_another_callback),
+        uv_test(test_poll_is_over_before_any_check),
         uv_test(test_callbacks_in_the_poll_are_charged_to_their_contexts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
