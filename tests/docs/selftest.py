@@ -35,6 +35,7 @@ SPOILED = (
     ("tables.py", "docs/guide.md", "`logctx_finish()`", "`logctx_finnish()`"),
     ("tables.py", "docs/guide.md", "`logctx.segments`", "`logctx.fragments`"),
     ("tables.py", "docs/architecture.md", "| `seal.c` ", "| `steel.c` "),
+    ("tables.py", "docs/adapters/uv.md", "`logctx_uv_udp_send`", "`logctx_uv_udp_recv_stop`"),
 )
 
 

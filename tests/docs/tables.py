@@ -109,9 +109,22 @@ def check_architecture(root):
             yield f"docs/architecture.md: {room}/{name} is not there"
 
 
+def check_uv(root):
+    """The page about libuv promises every wrapped function."""
+    headers = (root / "core/adapters/uv/include/logctx").glob("*.h")
+    text = "".join(header.read_text(encoding="utf-8") for header in headers)
+    wrapped = set(re.findall(r"\b(logctx_uv_[a-z0-9_]+)\(", text))
+    page = (root / "docs/adapters/uv.md").read_text(encoding="utf-8")
+    for name in sorted(wrapped):
+        if not name.endswith("_at") and f"`{name}" not in page:
+            yield f"docs/adapters/uv.md: {name} is missing"
+    if len(wrapped) < 100:
+        yield f"core/adapters/uv: only {len(wrapped)} functions were found; is the pattern still right?"
+
+
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
-    wrong = [problem for check in (check_errors, check_names, check_architecture) for problem in check(root)]
+    wrong = [problem for check in (check_errors, check_names, check_architecture, check_uv) for problem in check(root)]
     for problem in wrong:
         print(problem)
     print(
