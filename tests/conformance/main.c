@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "processes.h"
 #include "run.h"
 
 typedef struct settings {
@@ -184,7 +183,6 @@ int main(int argc, char **argv)
     bool complete = true;
     int first = read_options(argc, argv, &settings);
 
-    processes_install();
     if (!clock_install()) {
         fputs("logctx-conformance: the library did not accept the test's clock.\n", stderr);
         return 2;

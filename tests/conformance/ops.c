@@ -49,6 +49,25 @@ static const op_row_t rows[] = {
     {"bg_process", op_bg_process},
     {"bg_scrape", op_bg_scrape},
     {"bg_metrics", op_bg_metrics},
+
+    // Not of the format.
+    {"bind", op_bind},
+    {"bound_call", op_bound_call},
+    {"bound_free", op_bound_free},
+    {"capture", op_capture},
+    {"capture_clear", op_capture_clear},
+    {"resume", op_resume},
+    {"finish", op_finish},
+    {"ctx_drop", op_ctx_drop},
+    {"d_drop", op_d_drop},
+    {"d_called", op_d_called},
+    {"succeed", op_succeed},
+    {"fail", op_fail},
+    {"cancel", op_cancel},
+    {"d_look", op_d_look},
+    {"values", op_values},
+    {"d_value", op_d_value},
+    {"d_take", op_d_take},
 };
 
 const op_row_t *ops_find(const char *name)

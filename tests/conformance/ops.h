@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ops of the format and who carries them out. Constant.
+// The ops of the format, some of our own, and who carries them out. Constant.
 
 #ifndef CONFORMANCE_OPS_H
 #define CONFORMANCE_OPS_H
@@ -33,9 +33,15 @@ bool run_deferred(run_t *run, const step_t *step, logctx_deferred_t **out);
 /* Takes the reference; a deferred of the scenario's own under the name `d`. `result` (or NULL) says if it is complete. */
 bool run_keep_deferred(run_t *run, const step_t *step, logctx_deferred_t *deferred, json_t **result);
 /* How the body that has just run ended, which is forgotten; `passed` (or NULL) is what d_pass returns. */
-logctx_result_t run_ending(run_t *run, const logctx_result_t *passed);
+logctx_result_t run_ending(run_t *run, logctx_result_t *passed);
+/* The result of an op that calls a deferred: `error` NULL is success; a new value if the op has "value". */
+logctx_result_t run_result(const step_t *step, const char *error);
 
 /* ops_process.c */
 op_handler_t op_bg_new, op_bg_process, op_bg_scrape, op_bg_metrics;
+
+/* ops_own.c */
+op_handler_t op_bind, op_bound_call, op_bound_free, op_capture, op_capture_clear, op_resume, op_finish, op_ctx_drop;
+op_handler_t op_d_drop, op_d_called, op_succeed, op_fail, op_cancel, op_d_look, op_values, op_d_value, op_d_take;
 
 #endif

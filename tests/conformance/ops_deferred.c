@@ -8,6 +8,7 @@
 #include <logctx/deferred.h>
 
 #include "ops.h"
+#include "values.h"
 
 // A body on its way into a callback. Freed by the library, when it has run or never will.
 typedef struct script {
@@ -28,10 +29,34 @@ static script_t *script_new(run_t *run, const step_t *step)
     script->run = run;
     script->op = step->op;
     memcpy(script->path, step->path, size);
+    values_held(1);
     return script;
 }
 
-logctx_result_t run_ending(run_t *run, const logctx_result_t *passed)
+static void script_free(void *script)
+{
+    values_held(-1);
+    free(script);
+}
+
+logctx_result_t run_result(const step_t *step, const char *error)
+{
+    void *value = json_is_true(json_object_get(step->op, "value")) ? values_new() : NULL;
+
+    return error ? logctx_failure(error, value, value ? values_destroy : NULL)
+                 : logctx_success(value, value ? values_destroy : NULL);
+}
+
+// The function keeps the value: here that means that it destroys it.
+static void take_value(logctx_result_t *passed)
+{
+    if (passed->destroy) {
+        passed->destroy(passed->value);
+    }
+    passed->destroy = NULL;
+}
+
+logctx_result_t run_ending(run_t *run, logctx_result_t *passed)
 {
     ending_t ending = run->ending;
 
@@ -40,9 +65,12 @@ logctx_result_t run_ending(run_t *run, const logctx_result_t *passed)
         return logctx_wait_for(ending.deferred);
     }
     if (ending.error) {
-        return logctx_failure(ending.error, NULL, NULL);
+        return logctx_failure(ending.error, ending.value, ending.value ? values_destroy : NULL);
     }
-    return ending.pass && passed ? *passed : logctx_success(NULL, NULL);
+    if (ending.take && passed) {
+        take_value(passed);
+    }
+    return ending.pass && passed ? *passed : logctx_success(ending.value, ending.value ? values_destroy : NULL);
 }
 
 static logctx_result_t run_script(const script_t *script, const char *key, logctx_result_t *result)
@@ -105,7 +133,7 @@ bool op_d_new(run_t *run, const step_t *step, json_t **result)
 
     (void)result;
     return run_keep_deferred(run, step,
-                             cancels ? logctx_deferred_new(on_cancel, script_new(run, step), free)
+                             cancels ? logctx_deferred_new(on_cancel, script_new(run, step), script_free)
                                      : logctx_deferred_new(NULL, NULL, NULL),
                              NULL);
 }
@@ -126,7 +154,7 @@ bool op_d_add(run_t *run, const step_t *step, json_t **result)
                         both                              ? on_both
                         : json_object_get(step->op, "eb") ? on_failure
                                                           : NULL,
-                        script_new(run, step), free);
+                        script_new(run, step), script_free);
     return true;
 }
 
@@ -138,7 +166,7 @@ bool op_d_callback(run_t *run, const step_t *step, json_t **result)
     if (!run_deferred(run, step, &deferred)) {
         return false;
     }
-    logctx_deferred_call_here(deferred, logctx_success(NULL, NULL));
+    logctx_deferred_call_here(deferred, run_result(step, NULL));
     return true;
 }
 
@@ -151,7 +179,7 @@ bool op_d_errback(run_t *run, const step_t *step, json_t **result)
     if (!run_deferred(run, step, &deferred) || !run_string(run, step, "err", &error)) {
         return false;
     }
-    logctx_deferred_call_here(deferred, logctx_failure(error, NULL, NULL));
+    logctx_deferred_call_here(deferred, run_result(step, error));
     return true;
 }
 
@@ -224,7 +252,11 @@ bool op_d_return(run_t *run, const step_t *step, json_t **result)
 bool op_d_fail(run_t *run, const step_t *step, json_t **result)
 {
     (void)result;
-    return run_string(run, step, "err", &run->ending.error);
+    if (!run_string(run, step, "err", &run->ending.error)) {
+        return false;
+    }
+    run->ending.value = run_result(step, run->ending.error).value;
+    return true;
 }
 
 bool op_d_pass(run_t *run, const step_t *step, json_t **result)
@@ -277,6 +309,6 @@ bool op_run_in_background(run_t *run, const step_t *step, json_t **result)
     script_t *script = script_new(run, step);
     logctx_deferred_t *deferred = logctx_run_in_background(run_work, script);
 
-    free(script);
+    script_free(script);
     return run_keep_deferred(run, step, deferred, result);
 }

@@ -133,5 +133,4 @@ void processes_reset(void)
         logctx_unref(processes[i].ctx);
     }
     row_count = process_count = active_count = 0;
-    processes_install();
 }

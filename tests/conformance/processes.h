@@ -19,7 +19,7 @@ typedef struct process_row {
     logctx_usage_t sum;
 } process_row_t;
 
-/* Listen to the library, from here on for the whole process. */
+/* Listen to the library, until processes_reset(). */
 void processes_install(void);
 
 /* The end of a scenario: everything is forgotten, and what comes to an end from here on is nobody's. */

@@ -19,6 +19,8 @@ typedef struct ending {
     logctx_deferred_t *deferred;
     const char *error;
     bool pass;
+    bool take;   // the function keeps the value that it was called with
+    void *value; // of values.h, of success or failure; NULL: none
 } ending_t;
 
 typedef struct run {

@@ -58,8 +58,8 @@ static void on_error(const logctx_error_t *error, void *user)
     trace_t *trace = user;
     const logctx_error_info_t *info = logctx_error_info(error->kind);
 
-    // The reference cannot see the others, so that no recording has them.
-    if (info->origin != LOGCTX_ERROR_ORIGIN_REFERENCE) {
+    // The reference cannot see the others, so that no recording has them; but a scenario is no wrong use.
+    if (info->origin != LOGCTX_ERROR_ORIGIN_REFERENCE && error->kind != LOGCTX_ERROR_INVALID_USE) {
         return;
     }
     json_t *event = must(json_object());

@@ -89,6 +89,20 @@ logctx_deferred_t *world_deferred(const world_t *world, const char *id)
     return found ? found->deferred : NULL;
 }
 
+void world_forget_context(world_t *world, const logctx_t *ctx)
+{
+    for (size_t i = 0; i < world->context_count; i++) {
+        if (world->contexts[i].ctx == ctx) {
+            world->contexts[i].ctx = NULL;
+        }
+    }
+}
+
+void world_forget_deferred(world_t *world, const char *id)
+{
+    find_deferred(world, id)->deferred = NULL;
+}
+
 void world_set_error(world_t *world, const char *id, const char *error)
 {
     find_deferred(world, id)->error = error;
@@ -115,7 +129,7 @@ void world_close(world_t *world)
     // Children were made after their parents.
     for (size_t i = world->context_count; i-- > 0;) {
         logctx_t *ctx = world->contexts[i].ctx;
-        if (!logctx_is_finished(ctx)) {
+        if (ctx && !logctx_is_finished(ctx)) {
             logctx_finish(ctx);
         }
         logctx_unref(ctx);

@@ -48,6 +48,10 @@ logctx_t *world_context(const world_t *world, const char *id);
 world_block_t *world_block(const world_t *world, const char *id);
 logctx_deferred_t *world_deferred(const world_t *world, const char *id);
 
+/* What was given back before the end: the name is nobody's. */
+void world_forget_context(world_t *world, const logctx_t *ctx);
+void world_forget_deferred(world_t *world, const char *id);
+
 /* What came of the work on a thread that a deferred stands for. */
 void world_set_error(world_t *world, const char *id, const char *error);
 const char *world_error(const world_t *world, const char *id);
