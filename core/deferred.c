@@ -341,6 +341,9 @@ static void cancel_orphan(logctx_deferred_t *deferred, const logctx_site_t *site
 
 static void cancel_uncalled(logctx_deferred_t *deferred, const logctx_site_t *site)
 {
+    if (deferred->cancelling) // by its canceller, after which it fails
+        return;
+    deferred->cancelling = true;
     if (deferred->cancel)
         deferred->cancel(deferred->user, deferred);
     else

@@ -68,6 +68,7 @@ struct logctx_deferred {
     unsigned paused;
     unsigned waiters; /* hand-overs in its queue */
     bool called : 1, running : 1, waiting : 1;
+    bool cancelling : 1;            /* its canceller runs or has run */
     bool late : 1;                  /* cancelled without a canceller: one call that comes late is ignored */
     bool handled : 1;               /* somebody has taken note of the failure */
     logctx_result_t result;         /* meaningful once called, unless it waits */

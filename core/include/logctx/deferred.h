@@ -82,7 +82,7 @@ typedef logctx_result_t logctx_work_t(void *user);
 
 /*
  * A new deferred. `cancel` (or NULL) is called once when it is cancelled before it was called: it stops the work, and may
- * call the deferred itself. `release` (or NULL) frees `user`, when the deferred is freed.
+ * call the deferred itself; cancelling it from there again does nothing. `release` (or NULL) frees `user`, when the deferred is freed.
  * Current: unchanged. Owner: the caller has one reference, and borrows `user` to the deferred until release. Errors: NULL
  * without memory; then `release` has been called.
  */
