@@ -47,6 +47,7 @@ struct entry {
     logctx_deferred_t *to;      /* hand-over: who waits; frame: whose queue runs; step: whom it will call */
     logctx_deferred_t *resumes; /* a frame with `calls`: who goes on afterwards */
     logctx_capture_t capture;   /* room for the pairs of the library that put a context back */
+    logctx_result_t in;         /* a step that runs: what it was called with */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct entry) == 128, "two cache lines: the pool keeps its link in the second");
 

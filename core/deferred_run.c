@@ -68,6 +68,10 @@ static bool wait_for(logctx_deferred_t *deferred, struct entry *entry, logctx_de
         deferred->result = other->result;
         deferred->called_at = other->called_at;
         other->result = logctx_success(NULL, NULL);
+        if (other->running) { // its value is lent to the function that runs, which decides what becomes of it
+            deferred->result.value = NULL;
+            deferred->result.destroy = NULL;
+        }
     }
     logctx__entry_free(entry);
     logctx_deferred_unref(other);
@@ -96,9 +100,11 @@ static bool run_pair(logctx_deferred_t *deferred, struct entry *entry)
     return false;
 }
 
+// Whoever has taken the result while the step ran has taken a copy without the value.
 static void end_step(logctx_deferred_t *deferred, const struct entry *entry)
 {
     deferred->running = false;
+    deferred->result = entry->in;
     if (entry->clear)
         logctx__result_free(&deferred->result);
 }
@@ -107,7 +113,8 @@ static void end_step(logctx_deferred_t *deferred, const struct entry *entry)
 static bool run_step(logctx_deferred_t *deferred, struct entry *entry)
 {
     deferred->running = true;
-    logctx_deferred_t *called = entry->step(entry, &deferred->result);
+    entry->in = deferred->result;
+    logctx_deferred_t *called = entry->step(entry, &entry->in);
     if (called) {
         entry->to = called;
         entry->calls = true;
