@@ -369,10 +369,11 @@ static logctx_deferred_t *cancel_one(logctx_deferred_t *deferred, const logctx_s
     return NULL;
 }
 
-// Gathers of gathers are walked with frames from the pool, whose `index` is the member that is next.
+// Gathers of gathers are walked with frames from the pool, whose `index` is the member that is next. A member may have its
+// result and wait for the gather: that one is on its way already.
 static struct entry *push_gather(struct entry *below, logctx_deferred_t *gather)
 {
-    struct entry *frame = logctx__entry_new();
+    struct entry *frame = gather->gather->cancelling == 0 ? logctx__entry_new() : NULL;
     if (!frame) {
         logctx_deferred_unref(gather);
         return below;
