@@ -33,6 +33,7 @@ done
 cd "$root" || exit 2
 failed=0
 
+# Among the targets is fuzz_model, whose scenarios need such a time: thirty seconds see little more than its corpus.
 stage_fuzz() {
     LOGCTX_FUZZ_SECONDS=$seconds LOGCTX_FUZZ_SEED=0 tests/run.sh "${install[@]}" --stages fuzz --filter '^fuzz\.'
 }

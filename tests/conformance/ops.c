@@ -59,6 +59,7 @@ static const op_row_t rows[] = {
     {"resume", op_resume},
     {"finish", op_finish},
     {"ctx_drop", op_ctx_drop},
+    {"hand_over", op_hand_over},
     {"d_drop", op_d_drop},
     {"d_called", op_d_called},
     {"succeed", op_succeed},

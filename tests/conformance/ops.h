@@ -42,6 +42,7 @@ op_handler_t op_bg_new, op_bg_process, op_bg_scrape, op_bg_metrics;
 
 /* ops_own.c */
 op_handler_t op_bind, op_bound_call, op_bound_free, op_capture, op_capture_clear, op_resume, op_finish, op_ctx_drop;
+op_handler_t op_hand_over;
 op_handler_t op_d_drop, op_d_called, op_succeed, op_fail, op_cancel, op_d_look, op_values, op_d_value, op_d_take;
 
 #endif

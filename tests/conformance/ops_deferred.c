@@ -283,8 +283,15 @@ bool op_gather(run_t *run, const step_t *step, json_t **result)
             return run_invalid(run, step, "there is no deferred \"%s\" now.", id ? id : "");
         }
     }
-    bool consume = json_is_true(json_object_get(step->op, "consume"));
-    return run_keep_deferred(run, step, logctx_gather(members, count, consume), result);
+    // A body that runs meanwhile may drop the name of a member.
+    for (size_t i = 0; i < count; i++) {
+        logctx_deferred_ref(members[i]);
+    }
+    logctx_deferred_t *gather = logctx_gather(members, count, json_is_true(json_object_get(step->op, "consume")));
+    for (size_t i = 0; i < count; i++) {
+        logctx_deferred_unref(members[i]);
+    }
+    return run_keep_deferred(run, step, gather, result);
 }
 
 bool op_make_yieldable(run_t *run, const step_t *step, json_t **result)

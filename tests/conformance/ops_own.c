@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ops that the format does not have, for what the reference has not: bound callbacks and captures, finishing without a
-// switch, giving references back early, values, calls in a preserve block. Recorded scenarios have none of them; the
+// switch, handing over, giving references back early, values, calls in a preserve block. Recorded scenarios have none of them; the
 // fuzzer's do. Each runs on whatever thread of the scenario walks.
 
 #include <string.h>
@@ -175,6 +175,17 @@ bool op_ctx_drop(run_t *run, const step_t *step, json_t **result)
     }
     world_forget_context(&run->world, ctx);
     logctx_unref(ctx);
+    return true;
+}
+
+bool op_hand_over(run_t *run, const step_t *step, json_t **result)
+{
+    logctx_t *ctx;
+
+    if (!run_context(run, step, "id", &ctx)) {
+        return false;
+    }
+    *result = json_pack("{s:b}", "done", logctx_hand_over(ctx) == LOGCTX_OK);
     return true;
 }
 
