@@ -127,7 +127,8 @@ LOGCTX_API logctx_t *logctx_new_on_thread_at(logctx_t *caller, const logctx_site
  * unref. Switches, CPU and metrics of ctx are this thread's, as cheap as if it had been made here; what it used before
  * stays with it. `thread.id` of its span is that of its last home. Its children stay on the threads that they are on.
  * Its `previous`, which logctx_enter() expects and logctx_exit() puts back, is now what is current here (the sentinel,
- * if that is ctx itself, or if that is gone by then). On a context that is at home here already only that changes.
+ * if that is ctx itself, or if that is gone by then). On a context that is at home here already only that changes, and
+ * if it is current besides, nothing.
  * Thread: the one that takes ctx over. Current: unchanged; if ctx is current already, it is charged from here on.
  * Owner: the caller has a reference and keeps it. The sentinel is accepted and belongs to every thread.
  * Errors: LOGCTX_E_STATE, and nothing changes, if ctx is current on another thread (reported as invalid_use) or in an
