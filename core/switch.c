@@ -55,7 +55,7 @@ static void stop(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_
     if (unlikely(now == NULL))
         ;
     else if (unlikely(READ_RELAXED(ctx->started) != SLICE_RUNS))
-        report(thread, LOGCTX_ERROR_STOP_WITHOUT_START, ctx, site, thread->current_at);
+        report(thread, LOGCTX_ERROR_STOP_WITHOUT_START, ctx, site, READ_RELAXED(ctx->switched_at)); // who wiped it
     else
         logctx__charge_slice(thread, ctx, now, monotonic, site);
     atomic_store_explicit(&ctx->started, SLICE_NONE, memory_order_relaxed);

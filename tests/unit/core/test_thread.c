@@ -61,8 +61,8 @@ static void test_a_foreign_stop_wipes_the_start(void **state)
     take_error(LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD);
     take_error(LOGCTX_ERROR_STOPPED_ON_DIFFERENT_THREAD);
     logctx_set_current(logctx_sentinel());
-    take_error(LOGCTX_ERROR_STOP_WITHOUT_START);
-    assert_int_equal(own_of(ctx).cpu_ns, 0); // the slice is lost
+    assert_at(take_error(LOGCTX_ERROR_STOP_WITHOUT_START)->set_by, start_line); // on that thread
+    assert_int_equal(own_of(ctx).cpu_ns, 0);                                    // the slice is lost
     end(ctx);
 }
 
