@@ -2,26 +2,30 @@
 /*
  * logctx-demo: a small server that shows where logging contexts begin, rest, go on and end. libuv calls us in the
  * sentinel, and we return to it in the sentinel. Everything belongs to the loop's thread, except for make_report(),
- * which runs on a worker thread, and collect(), which the exporter's thread calls.
+ * which runs on a worker thread.
  */
+#include "account.h"
+#include "mistakes.h"
+#include "options.h"
+#include "process.h"
+
+#include <errno.h>
 #include <http_parser.h>
 #include <inttypes.h>
-#include <logctx/logctx.h>
-#include <logctx/otlp.h>
+#include <logctx/deferred.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <uv.h>
 
 enum { HEAD_MAX = 8192, BODY_MAX = 1024, ANSWER_MAX = 4096, CONNECTIONS_MAX = 256, PATIENCE_MS = 10000 };
+enum { CLIENT_GONE = 499 }; // a status that nobody gets to see
 enum { TRACEPARENT, TRACESTATE, USER_AGENT, OTHER, URL, TEXTS };
 static const char *const header_names[] = {"traceparent", "tracestate", "user-agent"};
-
-enum { ADDRESS, PORT, PORT_FILE, STATS_FILE, DATABASE, CLOCK, OPTIONS };
-static const char *const keys[] = {"--address", "--port", "--port-file", "--stats-file", "--database", "--clock"};
-static const char *options[OPTIONS] = {"127.0.0.1", "8080", "/dev/null", "/dev/null", ":memory:", "cpu"};
 
 typedef struct connection connection_t;
 
@@ -36,20 +40,26 @@ typedef struct route {
 struct connection {
     uv_tcp_t tcp; // first, so that its handle is the connection
     bool open;
+    bool gone;         // the client has left, with a request under way
+    bool parsing;      // in read_requests()
     uint64_t deadline; // loop time at which it is given up; 0: never
     size_t filled;     // of the input
     char input[2 * HEAD_MAX], output[ANSWER_MAX + 512];
+    uv_timer_t timer;
 
     logctx_t *ctx;        // from the complete request to its answer; zero before that, as is all from here on
     const route_t *route; // NULL: there is none
     logctx_kind_t *kind;
     const char *method, *path, *query;
+    logctx_deferred_t *result;    // what the answer waits for; NULL: nothing, or it cannot be cancelled
     uint64_t began;               // uv_hrtime()
+    size_t used;                  // of the input
     int status, text, keep_alive; // text: which one the parser is in
     http_parser parser;
     char texts[TEXTS][HEAD_MAX], body[BODY_MAX + 1], answer[ANSWER_MAX];
     size_t body_length;
     uv_work_t work;
+    atomic_bool stop;   // the work is not wanted any more
     connection_t *next; // that leaks, too
 };
 
@@ -60,22 +70,11 @@ static uv_timer_t every_second;
 static uv_idle_t each_turn;
 static uv_signal_t signals[2];
 static sqlite3 *database;
-
-// The demo's own account, to hold beside the library's.
-static struct account {
-    uint64_t connections, requests_total, worker_jobs, background_runs, startups, shutdowns, transactions, rows;
-    uint64_t bugs_lost, bugs_leaked, bugs_restarted;
-} account;
+static logctx_otlp_t *otlp;
 
 static void answer(connection_t *c, int status);
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
-
-// Work that is nobody's request has a root context of its own.
-static logctx_t *new_background(const char *kind)
-{
-    logctx_opts_t opts = {.struct_size = sizeof opts, .type = LOGCTX_TYPE_BACKGROUND};
-    return logctx_new(logctx_kind(kind), &opts);
-}
+static void read_requests(connection_t *c);
 
 // ---- The database. SQLite works on the thread that calls it, so what it costs is charged to the current context. ----
 
@@ -123,28 +122,95 @@ static int post_room(connection_t *c)
     return good ? transact(c, 201, sqlite3_mprintf(sql, c->body)) : 400;
 }
 
+// ---- Requests that wait. A client that leaves cancels what its request waits for. ----
+
+// In the request's context, whoever has called or cancelled the deferred.
+static logctx_result_t on_result(void *user, logctx_result_t *result)
+{
+    connection_t *c = user;
+    answer(c, !result->error ? 200 : c->gone ? CLIENT_GONE : 503);
+    return logctx_success(NULL, NULL);
+}
+
+// The answer waits for c->result. logctx_make_yieldable() sets the sentinel now, and puts the request's context back before
+// on_result() runs. False, with the context as it was: there is no memory for that.
+static bool answer_later(connection_t *c, logctx_canceller_t *cancel)
+{
+    logctx_deferred_t *result = logctx_deferred_new(cancel, c, NULL);
+    if (!result)
+        return false;
+    logctx_make_yieldable(result);
+    c->result = result;
+    if (!logctx_deferred_add(result, on_result, on_result, c, NULL))
+        return true;
+    c->result = NULL;
+    logctx_deferred_unref(result);
+    logctx_set_current(c->ctx);
+    return false;
+}
+
+static void on_time(uv_timer_t *timer)
+{
+    connection_t *c = timer->data;
+    snprintf(c->answer, sizeof c->answer, "It is time.\n");
+    logctx_deferred_succeed(c->result, NULL, NULL);
+}
+
+static void stop_timer(void *user, logctx_deferred_t *result)
+{
+    uv_timer_stop(&((connection_t *)user)->timer);
+}
+
+static int get_slow(connection_t *c)
+{
+    const char *ms = c->path + strlen("/slow/");
+    if (strlen(ms) > 5 || ms[strspn(ms, "0123456789")])
+        return 400;
+    if (!answer_later(c, stop_timer))
+        return 500;
+    c->timer.data = c;
+    uv_timer_start(&c->timer, on_time, strtoul(ms, NULL, 10), 0);
+    return 0;
+}
+
 // ---- Work on another thread. A context belongs to one thread; the worker gets a child: same name, kind, trace. ----
 
 static void make_report(uv_work_t *work)
 {
-    connection_t *c = work->data; // its context is alive: it ends on the loop's thread, in on_report()
+    connection_t *c = work->data; // its context is alive: it ends on the loop's thread, after on_report()
     LOGCTX_SCOPE(logctx_new_on_thread(c->ctx));
     uint64_t hash = 1;
-    for (uint64_t i = 0; i < 30000000; i++)
+    for (uint64_t i = 0; i < 30000000 && !(i % 1024 == 0 && c->stop); i++)
         hash = (hash ^ i) * 1099511628211u;
     snprintf(c->answer, sizeof c->answer, "The number of the day is %" PRIu64 ".\n", hash);
+    if (c->stop)
+        logctx_set_failed(logctx_current(), LOGCTX_CANCELLED, NULL);
 }
 
 static void on_report(uv_work_t *work, int status)
 {
     connection_t *c = work->data;
-    logctx_set_current(c->ctx); // who completes the work puts its context back before its code goes on
-    answer(c, 200);
+    account.worker_jobs += !status; // else it was cancelled before it began
+    if (c->stop)
+        logctx_deferred_unpause(c->result);
+    else
+        logctx_deferred_succeed(c->result, NULL, NULL);
+}
+
+// A worker that is at work cannot be stopped, only asked to; until it has ended the request waits, with a failure, so that
+// nothing of it is left running when its context ends.
+static void stop_report(void *user, logctx_deferred_t *result)
+{
+    connection_t *c = user;
+    c->stop = true;
+    uv_cancel((uv_req_t *)&c->work);
+    logctx_deferred_pause(result);
 }
 
 static int get_report(connection_t *c)
 {
-    account.worker_jobs++;
+    if (!answer_later(c, stop_report))
+        return 500;
     c->work.data = c;
     uv_queue_work(loop, &c->work, make_report, on_report);
     return 0;
@@ -212,9 +278,10 @@ static int bug_restarted(connection_t *c)
     return 200;
 }
 
-static const route_t routes[] = {{"GET /rooms/{id}", get_room},   {"POST /rooms", post_room},
-                                 {"GET /report", get_report},     {"GET /bug/lost", bug_lost},
-                                 {"GET /bug/leaked", bug_leaked}, {"GET /bug/restarted", bug_restarted}};
+static const route_t routes[] = {{"GET /rooms/{id}", get_room},        {"POST /rooms", post_room},
+                                 {"GET /report", get_report},          {"GET /slow/{ms}", get_slow},
+                                 {"GET /bug/lost", bug_lost},          {"GET /bug/leaked", bug_leaked},
+                                 {"GET /bug/restarted", bug_restarted}};
 
 // ---- Connections. A client for whom none is free waits in the kernel's queue. ----
 
@@ -224,11 +291,16 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(c->input + c->filled, (unsigned)(sizeof c->input - c->filled));
 }
 
+// What has come of it already goes to the front.
 static void next_request(connection_t *c)
 {
-    c->filled = 0;
+    c->filled -= c->used;
+    memmove(c->input, c->input + c->used, c->filled);
+    c->used = 0;
     c->deadline = uv_now(loop) + PATIENCE_MS;
     uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    if (c->filled && !c->parsing)
+        read_requests(c);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -239,6 +311,8 @@ static void on_connection(uv_stream_t *stream, int status)
     if (status < 0 || c == connections + CONNECTIONS_MAX || uv_accept(stream, (uv_stream_t *)&c->tcp))
         return;
     c->open = true;
+    c->gone = false;
+    c->filled = c->used = 0;
     account.connections++;
     next_request(c);
 }
@@ -256,61 +330,35 @@ static void close_connection(connection_t *c)
         uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
+// Closes who has sent no request for too long; at the end, everyone who has none under way, and sends away who only waits.
 static void sweep(void)
 {
+    bool end = uv_is_closing((uv_handle_t *)&listener);
     for (connection_t *c = connections; c < connections + CONNECTIONS_MAX; c++)
-        if (c->open && c->deadline && (uv_is_closing((uv_handle_t *)&listener) || c->deadline <= uv_now(loop)))
+        if (c->open && c->deadline && (end || c->deadline <= uv_now(loop)))
             close_connection(c);
+        else if (end && uv_is_active((uv_handle_t *)&c->timer))
+            logctx_deferred_cancel(c->result);
 }
 
 // In the background, every second: the loop's own work, and a job.
 static void on_second(uv_timer_t *timer)
 {
     sweep();
-    LOGCTX_SCOPE(new_background("prune_rooms"));
+    LOGCTX_SCOPE(new_background("prune_rooms", NULL));
     account.background_runs++;
     transact(NULL, 0, sqlite3_mprintf("DELETE FROM rooms WHERE id BETWEEN 101 AND (SELECT max(id) - 9999 FROM rooms)"));
-}
-
-// ---- http.server.request.duration: the application's own metric, by OpenTelemetry's conventions ----
-
-enum { SERIES_MAX = 256, SHARED = 5, BOUNDS = 14 };
-static const double bounds[BOUNDS] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
-
-static struct series {
-    logctx_kind_t *kind;
-    int status;
-    size_t attr_count;
-    logctx_attr_t attrs[SHARED];
-    uint64_t count, buckets[BOUNDS + 1];
-    double sum, min, max;
-} series[SERIES_MAX];          // more than there are kinds with the statuses that they can have; a count of 0 ends it
-static uv_mutex_t series_lock; // holds all of it
-
-// On the exporter's thread, whenever it collects the library's metrics.
-static void collect(void *user, logctx_otlp_metrics_t *metrics)
-{
-    uv_mutex_lock(&series_lock);
-    for (const struct series *s = series; s->count; s++) {
-        // clang-format off
-        logctx_otlp_histogram_t point = {
-            .struct_size = sizeof point, .name = "http.server.request.duration", .unit = "s", .bounds = bounds,
-            .description = "Duration of HTTP server requests.", .attrs = s->attrs, .attr_count = s->attr_count,
-            .since_unix_ns = logctx_start_unix_ns(), .bound_count = BOUNDS, .bucket_counts = s->buckets, .sum = s->sum,
-            .min = s->min, .max = s->max};
-        // clang-format on
-        logctx_otlp_add_histogram(metrics, &point);
-    }
-    uv_mutex_unlock(&series_lock);
 }
 
 // What the span says, by OpenTelemetry's conventions for HTTP servers. The first SHARED stand on the metric, too, and
 // their texts are literals.
 static void describe(connection_t *c)
 {
-    double seconds = (double)(uv_hrtime() - c->began) / 1e9;
     const char *version = c->parser.http_major != 1 ? NULL : c->parser.http_minor ? "1.1" : "1.0";
-    const char *type = c->status >= 500 ? "500" : NULL; // the only such status that this server answers
+    const char *type = c->status == CLIENT_GONE ? LOGCTX_CANCELLED
+                       : c->status == 503       ? "503"
+                       : c->status >= 500       ? "500"
+                                                : NULL; // others are no failure of ours
     // clang-format off
     const logctx_attr_t attrs[] = {
         logctx_attr_string("http.request.method", c->method), logctx_attr_string("url.scheme", "http"),
@@ -319,29 +367,11 @@ static void describe(connection_t *c)
         logctx_attr_string("network.protocol.version", version), logctx_attr_string("url.path", c->path),
         logctx_attr_string("url.query", c->query), logctx_attr_string("user_agent.original", c->texts[USER_AGENT])};
     // clang-format on
-    struct series *s = series;
-    size_t bucket = 0;
-    while (bucket < BOUNDS && seconds > bounds[bucket])
-        bucket++;
-    uv_mutex_lock(&series_lock);
-    while (s->count && (s->kind != c->kind || s->status != c->status))
-        s++;
-    s->min = s->count && s->min < seconds ? s->min : seconds;
-    s->max = s->max > seconds ? s->max : seconds;
-    s->sum += seconds;
-    s->buckets[bucket]++;
-    s->count++;
-    s->kind = c->kind;
-    s->status = c->status;
-    s->attr_count = 0;
-    for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++) {
-        if (attrs[i].value.type == LOGCTX_VALUE_STRING && !attrs[i].value.as.bytes.length)
-            continue;
-        logctx_set_attr(c->ctx, attrs[i]);
-        if (i < SHARED)
-            s->attrs[s->attr_count++] = attrs[i];
-    }
-    uv_mutex_unlock(&series_lock);
+    account_request(c->kind, c->status, (double)(uv_hrtime() - c->began) / 1e9, attrs);
+    account.cancelled += c->status == CLIENT_GONE;
+    for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++)
+        if (attrs[i].value.type != LOGCTX_VALUE_STRING || attrs[i].value.as.bytes.length)
+            logctx_set_attr(c->ctx, attrs[i]);
     if (type)
         logctx_set_failed(c->ctx, type, NULL);
 }
@@ -354,9 +384,9 @@ static void start_request(connection_t *c, int status)
     char *url = c->texts[URL], line[HEAD_MAX + 16], name[32];
     unsigned method = c->parser.method;
     bool known = *url && (method <= HTTP_TRACE || method == HTTP_PATCH);
-    uv_read_stop((uv_stream_t *)&c->tcp);
     c->deadline = 0; // it may take as long as it takes
     c->began = uv_hrtime();
+    c->keep_alive = c->keep_alive && !status;
     c->path = strsep(&url, "?");
     c->query = url;
     c->method = known ? http_method_str(method) : "_OTHER"; // a kind's name is a label: few, whatever comes
@@ -384,6 +414,8 @@ static void start_request(connection_t *c, int status)
 static void answer(connection_t *c, int status)
 {
     const char *reason = http_status_str((enum http_status)status), *text = c->answer[0] ? c->answer : reason;
+    logctx_deferred_t *result = c->result;
+    c->result = NULL;
     c->status = status;
     c->keep_alive = c->keep_alive && !uv_is_closing((uv_handle_t *)&listener);
     int length = snprintf(
@@ -395,8 +427,10 @@ static void answer(connection_t *c, int status)
     logctx_log(LOGCTX_INFO, "%s %s %d", c->method, c->path, status);
     logctx_exit(c->ctx); // puts back what was current when it was made: the sentinel
     logctx_unref(c->ctx);
-    // One answer always fits into the kernel's buffer, unless the client has left.
-    if (uv_try_write((uv_stream_t *)&c->tcp, &output, 1) != length || !c->keep_alive)
+    logctx_deferred_unref(result);
+    c->ctx = NULL;
+    // An answer fits into the kernel's buffer, unless the client has left, or asks without reading.
+    if (c->gone || uv_try_write((uv_stream_t *)&c->tcp, &output, 1) != length || !c->keep_alive)
         close_connection(c);
     else
         next_request(c);
@@ -440,28 +474,59 @@ static int on_complete(http_parser *parser)
 }
 
 // Parse what has come, from its beginning, so that nothing is in pieces, until it is a request or cannot become one.
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+static void read_request(connection_t *c)
 {
     // clang-format off
     static const http_parser_settings settings = {
         .on_url = on_text, .on_header_field = on_field, .on_header_value = on_text, .on_body = on_body,
         .on_message_complete = on_complete};
     // clang-format on
-    connection_t *c = (connection_t *)stream;
-    c->filled += count > 0 ? (size_t)count : 0;
     memset(&c->ctx, 0, sizeof *c - offsetof(connection_t, ctx));
     c->text = URL;
     c->parser.data = c;
     http_parser_init(&c->parser, HTTP_REQUEST);
-    // Who does not wait for the answer has to ask again.
-    c->keep_alive = http_parser_execute(&c->parser, &settings, c->input, c->filled) == c->filled && c->keep_alive;
+    c->used = http_parser_execute(&c->parser, &settings, c->input, c->filled);
     enum http_errno error = HTTP_PARSER_ERRNO(&c->parser);
-    if (count < 0)
-        close_connection(c);
-    else if (error == HPE_PAUSED)
+    if (error == HPE_PAUSED)
         start_request(c, c->parser.http_major == 1 ? 0 : 400);
     else if (error || c->filled == sizeof c->input)
         start_request(c, error == HPE_HEADER_OVERFLOW ? 431 : !error || error == HPE_CB_body ? 413 : 400);
+}
+
+// A client may send requests without waiting for the answers: they are answered one after the other.
+static void read_requests(connection_t *c)
+{
+    uint64_t before;
+    c->parsing = true;
+    do {
+        before = account.requests_total;
+        read_request(c);
+    } while (c->filled && !c->ctx && before != account.requests_total && !uv_is_closing((uv_handle_t *)&c->tcp));
+    c->parsing = false;
+}
+
+// The client has gone. What its request waits for is cancelled; what cannot be, ends as it would have.
+static void on_gone(connection_t *c)
+{
+    uv_read_stop((uv_stream_t *)&c->tcp);
+    c->gone = c->ctx;
+    if (!c->ctx)
+        close_connection(c);
+    else if (c->result)
+        logctx_deferred_cancel(c->result);
+}
+
+// While a request is under way this goes on, for that is how a client's leaving is noticed.
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+{
+    connection_t *c = (connection_t *)stream;
+    c->filled += count > 0 ? (size_t)count : 0;
+    if (count < 0)
+        on_gone(c);
+    else if (!c->ctx)
+        read_requests(c);
+    if (c->ctx && c->filled == sizeof c->input)
+        uv_read_stop(stream); // until the answer
 }
 
 // ---- The loop: it runs in the sentinel, and that is checked every time before it sleeps. ----
@@ -479,7 +544,7 @@ static void after_poll(uv_check_t *handle)
 // Who waits for a request is closed, a request under way is finished, and after the last of them the loop ends.
 static void on_signal(uv_signal_t *handle, int number)
 {
-    LOGCTX_SCOPE(new_background("shutdown"));
+    LOGCTX_SCOPE(new_background("shutdown", "shutdown"));
     account.shutdowns++;
     logctx_log(LOGCTX_INFO, "Signal %d: finishing what is under way.", number);
     uv_close((uv_handle_t *)&listener, NULL);
@@ -495,9 +560,9 @@ static void on_signal(uv_signal_t *handle, int number)
 static int serve(void)
 {
     struct sockaddr_in bound;
-    int length = sizeof bound, result = uv_ip4_addr(options[ADDRESS], atoi(options[PORT]), &bound);
+    int length = sizeof bound, result = uv_ip4_addr(options.address, atoi(options.port), &bound);
     for (connection_t *c = connections; c < connections + CONNECTIONS_MAX; c++)
-        uv_tcp_init(loop, &c->tcp);
+        uv_tcp_init(loop, &c->tcp), uv_timer_init(loop, &c->timer);
     http_parser_set_max_header_size(HEAD_MAX);
     uv_tcp_init(loop, &listener);
     if (result || (result = uv_tcp_bind(&listener, (struct sockaddr *)&bound, 0)) ||
@@ -507,18 +572,11 @@ static int serve(void)
     return ntohs(bound.sin_port);
 }
 
-// The loop does not run yet, but this is work as well, and it has a context.
-static bool start(void)
+// The loop's own handles: what checks it, and what wakes it.
+static void prepare_loop(void)
 {
-    static const char schema[] =
-        "BEGIN; CREATE TABLE IF NOT EXISTS rooms (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE IF NOT EXISTS "
-        "messages (id INTEGER PRIMARY KEY, room INTEGER, text TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
-        "i + 1 FROM n WHERE i < 1000) INSERT OR IGNORE INTO messages SELECT i, 1 + i %% 100, 'Message ' || i FROM n;"
-        "INSERT OR IGNORE INTO rooms SELECT id, 'Room ' || id FROM messages WHERE id <= 100; COMMIT";
     static uv_prepare_t prepare;
     static uv_check_t check;
-    LOGCTX_SCOPE(new_background("startup"));
-    account.startups++;
     uv_prepare_init(loop, &prepare); // libuv runs these in the reverse order of their starts, and this one is to be the
     uv_prepare_start(&prepare, before_poll); // last before the poll: it is started before any other
     uv_check_init(loop, &check);
@@ -532,77 +590,61 @@ static bool start(void)
         uv_signal_init(loop, &signals[i]);
         uv_signal_start(&signals[i], on_signal, i ? SIGINT : SIGTERM);
     }
-    sqlite3_open(options[DATABASE], &database); // if that fails, so does the transaction, and says why
-    int port = transact(NULL, 200, sqlite3_mprintf(schema)) == 200 ? serve() : 0;
-    if (port < 0)
-        logctx_log(LOGCTX_FATAL, "Cannot listen on address %s, port %s: %s. Choose others with --address and --port.",
-                   options[ADDRESS], options[PORT], uv_strerror(port));
-    if (port <= 0)
-        return false;
-    FILE *file = fopen(options[PORT_FILE], "we");
-    if (!file || fprintf(file, "%d\n", port) < 0 || fclose(file))
-        perror(options[PORT_FILE]);
-    logctx_log(LOGCTX_INFO, "Listening on http://%s:%d", options[ADDRESS], port);
-    return true;
 }
 
-// What the demo did, and what the library says that it did.
-static bool write_stats(logctx_otlp_books_t sent)
+// The loop does not run yet, but this is work as well, and it has a context.
+static bool start(logctx_daemon_t *daemon)
 {
-    FILE *file = fopen(options[STATS_FILE], "we");
-    logctx_books_t books;
-    logctx_get_books(&books);
-    if (!file)
-        return perror(options[STATS_FILE]), false;
-#define PUT(of, field) fprintf(file, ", \"" #field "\": %" PRIu64, of.field)
-    fprintf(file, "{\"started_unix_ns\": %" PRIu64, logctx_start_unix_ns());
-    PUT(account, connections), PUT(account, requests_total), PUT(account, worker_jobs), PUT(account, background_runs),
-        PUT(account, startups), PUT(account, shutdowns), PUT(account, transactions), PUT(account, rows),
-        PUT(account, bugs_lost), PUT(account, bugs_leaked), PUT(account, bugs_restarted);
-    fprintf(file, ",\n\"requests\": [");
-    for (const struct series *s = series; s->count; s++)
-        fprintf(file, "%s{\"kind\": \"%s\", \"status\": %d, \"count\": %" PRIu64 "}", s == series ? "" : ",\n",
-                logctx_kind_name(s->kind), s->status, s->count);
-    fprintf(file, "],\n\"library\": {\"created\": %" PRIu64, books.created);
-    PUT(books, live), PUT(books, ended), PUT(books, handed_over), PUT(books, unsampled), PUT(books, no_sink),
-        PUT(books, dropped_live_limit), PUT(books, dropped_no_memory), PUT(books, error_spans), PUT(sent, taken),
-        PUT(sent, exported), PUT(sent, rejected), PUT(sent, queued), PUT(sent, in_flight), PUT(sent, spooled);
-    for (logctx_error_kind_t kind = 0; kind < LOGCTX_ERROR_COUNT; kind++)
-        fprintf(file, "%s\"%s\": %" PRIu64, kind ? ", " : ",\n\"errors\": {", logctx_error_info(kind)->name,
-                logctx_error_count(kind));
-    fprintf(file, "}}}\n");
-    return !fclose(file);
+    static const char schema[] =
+        "BEGIN; CREATE TABLE IF NOT EXISTS rooms (id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE IF NOT EXISTS "
+        "messages (id INTEGER PRIMARY KEY, room INTEGER, text TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
+        "i + 1 FROM n WHERE i < 1000) INSERT OR IGNORE INTO messages SELECT i, 1 + i %% 100, 'Message ' || i FROM n;"
+        "INSERT OR IGNORE INTO rooms SELECT id, 'Room ' || id FROM messages WHERE id <= 100; COMMIT";
+    LOGCTX_SCOPE(new_background("main", "main"));
+    account.startups++;
+    logctx_otlp_opts_t opts = {.struct_size = sizeof opts, .collect = account_collect};
+    opts.service_name = getenv("OTEL_SERVICE_NAME") ? NULL : "logctx-demo";
+    if (logctx_otlp_start(&opts, &otlp))
+        return fail_to_start(daemon, "The exporter does not start; the log says why.");
+    loop = uv_default_loop();
+    prepare_loop();
+    sqlite3_open(options.database, &database); // if that fails, so does the transaction, and says why
+    if (transact(NULL, 200, sqlite3_mprintf(schema)) != 200)
+        return fail_to_start(daemon, "The database %s cannot be used; the log says why.", options.database);
+    int port = serve();
+    if (port < 0)
+        return fail_to_start(daemon,
+                             "Cannot listen on address %s, port %s: %s. Choose others with --address and --port.",
+                             options.address, options.port, uv_strerror(port));
+    FILE *file = fopen(options.port_file, "we");
+    if (!file || fprintf(file, "%d\n", port) < 0 || fclose(file))
+        logctx_log(LOGCTX_ERROR_SEVERITY, "The port cannot be written to %s: %s", options.port_file, strerror(errno));
+    logctx_log(LOGCTX_INFO, "Listening on http://%s:%d", options.address, port);
+    return true;
 }
 
 int main(int count, char **words)
 {
-    static int standard_error = 2;
-    bool good = true;
-    for (int i = 1, option = 0; i < count && good; i += 2, option = 0) {
-        while (option < OPTIONS && strcmp(words[i], keys[option]))
-            option++;
-        good = option < OPTIONS && (options[option] = words[i + 1]);
-    }
-    if (!good || !logctx_clock(options[CLOCK]) || logctx_set_clock(logctx_clock(options[CLOCK]))) {
-        fprintf(stderr, "usage: logctx-demo [--address 127.0.0.1] [--port 8080] [--port-file FILE] [--stats-file FILE] "
-                        "[--database FILE] [--clock cpu|rusage|wall]\n");
-        return 2;
-    }
+    logctx_daemon_t *daemon = NULL;
+    int status = read_options(count, words);
+    if (status >= 0)
+        return status;
     umask(077);               // what it writes is its user's alone
     signal(SIGPIPE, SIG_IGN); // a client that leaves early is no reason to die
-    uv_mutex_init(&series_lock);
-    logctx_set_logger(logctx_log_to_fd, &standard_error);
-    logctx_otlp_opts_t opts = {.struct_size = sizeof opts, .collect = collect};
-    opts.service_name = getenv("OTEL_SERVICE_NAME") ? NULL : "logctx-demo";
+    if (!settle(&daemon))
+        return 1; // a sentence has said why
+    bool good = start(daemon);
+    if (!otlp)
+        return 1;
+    if (good) {
+        make_mistake();
+        logctx_daemon_ready(daemon);
+        good = !uv_run(loop, UV_RUN_DEFAULT); // until nothing is listening, open or pending
+    }
     logctx_otlp_books_t sent = {.struct_size = sizeof sent};
-    logctx_otlp_t *otlp;
-    if (logctx_otlp_start(&opts, &otlp))
-        return 1; // a line in the log says why
-    loop = uv_default_loop();
-    good = start() && !uv_run(loop, UV_RUN_DEFAULT); // until nothing is listening, open or pending
     sqlite3_close(database);
     logctx_otlp_flush(otlp, 4000); // before the books are read, for there are none after the shutdown
     logctx_otlp_get_books(otlp, &sent);
     logctx_otlp_shutdown(otlp, 1000);
-    return write_stats(sent) && good ? 0 : 1;
+    return account_write(options.stats_file, &sent) && good ? 0 : 1;
 }

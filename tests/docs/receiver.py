@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small OTLP/HTTP endpoint that keeps the spans it gets, decoded by field numbers of trace.proto."""
+"""A small OTLP/HTTP endpoint that keeps the spans and the points it gets, decoded by field numbers of the protocol."""
 
 import gzip
 import http.server
 import struct
+import sys
 import threading
 
 
@@ -82,12 +83,43 @@ def spans_of(body):
                 }
 
 
+def number_of(point):
+    """The value of a NumberDataPoint."""
+    for number, value in point:
+        if number in (4, 6):
+            return struct.unpack("<d" if number == 4 else "<q", value)[0]
+    return None
+
+
+def points_of(body):
+    """(metric, attributes, value) of every gauge, sum and histogram (its count)."""
+    for resource in all_of(fields(body), 1):
+        for scope in all_of(fields(resource), 2):
+            for data in all_of(fields(scope), 2):
+                metric = fields(data)
+                for kind in (5, 7, 9):
+                    for point in (fields(p) for m in all_of(metric, kind) for p in all_of(fields(m), 1)):
+                        if kind == 9:
+                            value = struct.unpack("<q", one_of(point, 4, bytes(8)))[0]
+                        else:
+                            value = number_of(point)
+                        yield one_of(metric, 1).decode(), attributes(point, 9 if kind == 9 else 7), value
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a sender may be killed
+            super().handle_error(request, client_address)
+
+
 class Receiver:
-    """with Receiver() as receiver: ... receiver.endpoint, receiver.spans"""
+    """with Receiver() as receiver: ... receiver.endpoint, receiver.spans, receiver.points: the last value of each series"""
 
     def __enter__(self):
         receiver = self
-        self.spans, self.requests, self.lock = [], 0, threading.Lock()
+        self.spans, self.points, self.requests, self.lock = [], {}, 0, threading.Lock()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -100,6 +132,9 @@ class Receiver:
                     receiver.requests += 1
                     if self.path == "/v1/traces":
                         receiver.spans += spans_of(body)
+                    if self.path == "/v1/metrics":
+                        for metric, said, value in points_of(body):
+                            receiver.points[metric, *sorted(said.items())] = value
                 self.send_response(200)
                 self.send_header("Content-Type", "application/x-protobuf")
                 self.send_header("Content-Length", "0")
@@ -108,8 +143,7 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self

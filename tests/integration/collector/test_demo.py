@@ -180,7 +180,7 @@ def expected_spans(stats):
         wanted[row["kind"], "request"] += row["count"]
     wanted["GET /report", "thread"] += stats["worker_jobs"]
     wanted["prune_rooms", "background"] += stats["background_runs"]
-    wanted["startup", "background"] += stats["startups"]
+    wanted["main", "background"] += stats["startups"]
     wanted["shutdown", "background"] += stats["shutdowns"]
     return +wanted
 
