@@ -70,22 +70,6 @@ void run_system(int64_t ns)
     pass(ns);
 }
 
-void take_errors_at(logctx_error_kind_t kind, size_t count, const logctx_site_t *site)
-{
-    for (size_t i = 0; i < count; i++)
-        logctx_take_transition_error_at(kind, site);
-}
-
-void assert_at_(const char *text, const char *file, int line)
-{
-    // Long paths are cut at their beginning, so the end is what counts.
-    char want[4096];
-    snprintf(want, sizeof want, "%s:%d", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line);
-    size_t length = strlen(text), tail = strlen(want);
-    if (length < tail || strcmp(text + length - tail, want) != 0)
-        fail_msg("expected the place %s, got \"%s\"", want, text);
-}
-
 void start_with_clock(const logctx_clock_t *clock)
 {
     fake.user = fake.system = 0;

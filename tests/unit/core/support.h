@@ -26,6 +26,8 @@
 
 #include <cmocka.h>
 
+#include "reported.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MS INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
@@ -48,15 +50,6 @@ extern _Atomic int64_t fake_user_ticks, fake_system_ticks;
 void run_user(int64_t ns); /* CPU time, and as much of the other clocks */
 void run_system(int64_t ns);
 void pass(int64_t ns); /* wall time only */
-
-/* The oldest error that was not taken yet, which has to be of that kind; and several of them. */
-#define take_error(kind) logctx_take_transition_error(kind)
-#define take_errors(kind, count) take_errors_at((kind), (count), LOGCTX_HERE)
-void take_errors_at(logctx_error_kind_t kind, size_t count, const logctx_site_t *site);
-
-/* "file:line" of that line of the calling file. */
-#define assert_at(text, line_number) assert_at_(text, __FILE__, line_number)
-void assert_at_(const char *text, const char *file, int line);
 
 /* The recorder of the running test. */
 extern logctx_recorder_t *recorder;

@@ -1,66 +1,14 @@
 /*
- * support.c: the base, the clock, the collecting hook of support.h.
+ * support.c: the base and the clock of support.h.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "support.h"
 
-#include <pthread.h>
-
 struct event_base *base;
 logctx_libevent_t *attached;
 int attached_at;
 logctx_recorder_t *recorder;
-
-enum { NOTED_MAX = 64 };
-static struct {
-    pthread_mutex_t mutex;
-    struct noted list[NOTED_MAX];
-    size_t count, taken;
-} errors = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-
-static void note(const logctx_error_t *error, void *user)
-{
-    (void)user;
-    pthread_mutex_lock(&errors.mutex);
-    if (errors.count < NOTED_MAX) {
-        struct noted *noted = &errors.list[errors.count];
-        noted->kind = error->kind;
-        snprintf(noted->message, sizeof noted->message, "%s", error->message);
-        snprintf(noted->affected, sizeof noted->affected, "%s", logctx_name(error->affected));
-        snprintf(noted->found_by, sizeof noted->found_by, "%s", error->found_by);
-        snprintf(noted->set_by, sizeof noted->set_by, "%s", error->set_by);
-    }
-    errors.count++;
-    pthread_mutex_unlock(&errors.mutex);
-}
-
-const struct noted *take_error(logctx_error_kind_t kind)
-{
-    if (errors.taken >= errors.count)
-        fail_msg("expected the error %s, and there was none", logctx_error_info(kind)->name);
-    if (errors.taken >= NOTED_MAX)
-        fail_msg("more errors than a test can look at");
-    const struct noted *noted = &errors.list[errors.taken++];
-    if (noted->kind != kind)
-        fail_msg("expected the error %s, got %s (found by %s, set by %s)", logctx_error_info(kind)->name,
-                 noted->message, noted->found_by, noted->set_by);
-    return noted;
-}
-
-size_t errors_waiting(void)
-{
-    return errors.count - errors.taken;
-}
-
-void assert_at_(const char *text, const char *file, int line)
-{
-    char want[4096];
-    snprintf(want, sizeof want, "%s:%d", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line);
-    size_t length = strlen(text), tail = strlen(want);
-    if (length < tail || strcmp(text + length - tail, want) != 0)
-        fail_msg("expected the place %s, got \"%s\"", want, text);
-}
 
 void assert_by_the_loop(const char *text)
 {
@@ -70,10 +18,6 @@ void assert_by_the_loop(const char *text)
 int setup(void **state)
 {
     (void)state;
-    assert_true(logctx_is_sentinel(logctx_current()));
-    assert_int_equal(logctx_set_clock(logctx_clock("fake")), LOGCTX_OK);
-    errors.count = errors.taken = 0;
-    logctx_set_error_hook(note, NULL);
     recorder = logctx_recorder_new(256);
     assert_non_null(recorder);
     base = event_base_new();
@@ -97,13 +41,6 @@ int teardown(void **state)
         logctx_event_base_free(base);
     base = NULL;
     logctx_recorder_free(recorder);
-    if (errors_waiting() > 0 && errors.taken < NOTED_MAX)
-        fail_msg("%zu unexpected errors, the first is %s: %s", errors_waiting(),
-                 logctx_error_info(errors.list[errors.taken].kind)->name, errors.list[errors.taken].message);
-    assert_true(logctx_is_sentinel(logctx_current()));
-    assert_int_equal(live(), 0);
-    logctx_set_error_hook(NULL, NULL);
-    assert_int_equal(logctx_set_clock(NULL), LOGCTX_OK);
     return 0;
 }
 

@@ -1,9 +1,9 @@
 /*
- * support.h: what the tests of logctx::libevent share: a base that is attached, the fake clock, an error hook that collects,
- * a recorder. One test at a time; the hook may be called on any thread, everything else belongs to the test's own.
+ * support.h: what the tests of logctx::libevent share: a base that is attached, the fake clock, a recorder. One test at a time;
+ * everything belongs to its thread.
  *
- * Every test runs between setup() and teardown(). The teardown fails if an error was reported that the test did not take, if
- * a context is still in flight, or if the sentinel is not current.
+ * Every test is one of logctx/testing.h, and runs between setup() and teardown(): it fails if an error was reported that it
+ * did not take, if a context is still in flight, or if the sentinel is not current.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,12 +29,9 @@
 
 #include <cmocka.h>
 
-#define MS INT64_C(1000000)
+#include "../../core/reported.h"
 
-struct noted {
-    logctx_error_kind_t kind;
-    char message[512], affected[128], found_by[192], set_by[192];
-};
+#define MS INT64_C(1000000)
 
 extern struct event_base *base;
 extern logctx_libevent_t *attached;
@@ -44,14 +41,9 @@ extern logctx_recorder_t *recorder;
 int setup(void **state);
 int setup_threads(void **state); /* libevent has locks; from then on, for the process */
 int teardown(void **state);
-#define a_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define a_test_with_threads(name) cmocka_unit_test_setup_teardown(name, setup_threads, teardown)
+#define a_test(name) logctx_unit_test_fake_clock_setup_teardown(name, setup, teardown)
+#define a_test_with_threads(name) logctx_unit_test_fake_clock_setup_teardown(name, setup_threads, teardown)
 
-/* The oldest error that was not taken yet; fails if there is none or it is of another kind. Valid until the next one. */
-const struct noted *take_error(logctx_error_kind_t kind);
-size_t errors_waiting(void);
-#define assert_at(text, line) assert_at_(text, __FILE__, line)
-void assert_at_(const char *text, const char *file, int line);
 /* That it is the loop that noticed. */
 void assert_by_the_loop(const char *text);
 

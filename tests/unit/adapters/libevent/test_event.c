@@ -421,7 +421,7 @@ static void test_misuse(void **state)
     struct event *event = logctx_event_new(other, -1, 0, callback, &seen), plain;
     int line = __LINE__ - 1;
     assert_non_null(event);
-    const struct noted *error = take_error(LOGCTX_ERROR_INVALID_USE);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_INVALID_USE);
     assert_at(error->found_by, line);
     assert_non_null(strstr(error->message, "logctx_libevent_attach()"));
     logctx_t *a = make("A");

@@ -176,7 +176,7 @@ static int teardown_http(void **state)
     server = NULL;
     return teardown(state);
 }
-#define http_test(name) cmocka_unit_test_setup_teardown(name, setup_http, teardown_http)
+#define http_test(name) logctx_unit_test_fake_clock_setup_teardown(name, setup_http, teardown_http)
 
 static void until(const int *count)
 {
@@ -376,7 +376,7 @@ static void test_a_handler_that_leaves_its_context(void **state)
     int line = __LINE__ - 1;
     ask("/");
     until(&seen.done);
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_string_equal(error->affected, "GET-1");
     assert_at(error->set_by, seen.left_at);
     (void)line; // without the macro the place is an address

@@ -69,7 +69,7 @@ static void test_a_leak_is_found_in_its_turn(void **state)
     run();
     leak_then = NULL;
     assert_int_equal(calls, 2);
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_string_equal(error->affected, "GET-1");
     assert_at(error->set_by, leaked_at);
     assert_by_the_loop(error->found_by);
@@ -117,13 +117,13 @@ static void test_the_weaker_check(void **state)
     once(leak, &now);
     assert_int_equal(event_base_dispatch(base), 1);
     assert_int_equal(calls, 2);
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_at(error->set_by, leaked_at);
     assert_by_the_loop(error->found_by);
     // Nothing that is wrapped comes after it: nobody sees it.
     once(leak, &now);
     event_base_dispatch(base);
-    assert_int_equal(errors_waiting(), 0);
+    assert_int_equal(logctx_unexpected_transition_errors(), 0);
     assert_current(to_leak);
     logctx_event_free(event);
     end(to_leak);
@@ -336,7 +336,8 @@ static void test_on_another_thread(void **state)
     logctx_set_current(logctx_sentinel());
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(calls, 1);
-    while (errors_waiting() > 0) // the loop had not begun yet: A was captured, and A is at home here
+    while (logctx_unexpected_transition_errors() >
+           0) // the loop had not begun yet: A was captured, and A is at home here
         take_error(LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD), take_error(LOGCTX_ERROR_STOPPED_ON_DIFFERENT_THREAD);
     // It is the other thread's now.
     assert_int_equal(logctx_event_add(keeps, &never), 0);

@@ -23,7 +23,7 @@ static int setup_request(void **state)
     request = make("GET-1");
     return 0;
 }
-#define mistake(name) cmocka_unit_test_setup_teardown(name, setup_request, teardown)
+#define mistake(name) logctx_unit_test_fake_clock_setup_teardown(name, setup_request, teardown)
 
 static void ok(evutil_socket_t fd, short what, void *arg)
 {
@@ -48,7 +48,7 @@ static void test_unwrapped_callback_leaks(void **state)
     struct event *event = event_new(base, -1, 0, leaves_its_context, NULL);
     event_add(event, &soon);
     run();
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_string_equal(error->affected, "GET-1");
     assert_at(error->set_by, mistake_at);
     assert_by_the_loop(error->found_by);
@@ -66,7 +66,7 @@ static void test_wrapped_callback_leaks_another_context(void **state)
     armed_at = __LINE__ - 1;
     logctx_set_current(logctx_sentinel());
     run();
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_string_equal(error->affected, "GET-1");
     assert_at(error->set_by, mistake_at);
     assert_at(error->found_by, armed_at);
@@ -84,7 +84,7 @@ static void test_unwrapped_callback_leaks_under_libevents_own_loop(void **state)
     event_add(plain, &soon);
     event_base_dispatch(base);
     assert_int_equal(calls, 2);
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_at(error->set_by, mistake_at);
     assert_by_the_loop(error->found_by);
     event_free(plain);
@@ -100,7 +100,7 @@ static void test_the_loop_is_run_in_a_context(void **state)
     mistake_at = __LINE__ - 1;
     logctx_event_base_dispatch(base);
     assert_current(logctx_sentinel());
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_at(error->set_by, mistake_at);
     end(request);
 }
@@ -125,7 +125,7 @@ static void test_stream_leaves_another_context(void **state)
     bufferevent_enable(bufferevent, EV_READ);
     while (calls == 0)
         logctx_event_base_loop(base, EVLOOP_ONCE);
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_at(error->set_by, mistake_at);
     assert_at(error->found_by, armed_at);
     logctx_bufferevent_free(bufferevent);
@@ -162,7 +162,7 @@ static void test_handler_leaves_its_context(void **state)
     logctx_evhttp_make_request(client, logctx_evhttp_request_new(answered, NULL), EVHTTP_REQ_GET, "/");
     while (calls == 0)
         logctx_event_base_loop(base, EVLOOP_ONCE);
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_at(error->set_by, mistake_at);
     assert_at(error->found_by, armed_at);
     logctx_evhttp_connection_free(client);
@@ -196,7 +196,7 @@ static void test_context_lost_in_a_callback(void **state)
     logctx_event_base_once(base, -1, EV_TIMEOUT, enters_and_loses, NULL, NULL);
     logctx_set_current(logctx_sentinel());
     run();
-    const struct noted *error = take_error(LOGCTX_ERROR_CONTEXT_LOST);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_CONTEXT_LOST);
     assert_string_equal(error->affected, "GET-1-part");
     assert_at(error->set_by, mistake_at);
     assert_at(error->found_by, armed_at);
@@ -215,7 +215,7 @@ static void test_timer_outlives_its_request(void **state)
     end(request);
     run();
     assert_int_equal(calls, 1);
-    const struct noted *error = take_error(LOGCTX_ERROR_RESTARTED_FINISHED);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_RESTARTED_FINISHED);
     assert_string_equal(error->affected, "GET-1");
     assert_at(error->found_by, armed_at);
     logctx_event_free(event);
@@ -314,7 +314,7 @@ static void test_a_thread_arms_an_event_of_the_loop(void **state)
     struct event *event = logctx_evtimer_new(base, ok, NULL);
     assert_int_equal(pthread_create(&thread, NULL, adds_from_outside, event), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    const struct noted *error = take_error(LOGCTX_ERROR_INVALID_USE);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_INVALID_USE);
     assert_at(error->found_by, mistake_at);
     assert_non_null(strstr(error->message, "another thread"));
     run();
@@ -333,7 +333,7 @@ static void test_a_plain_event_is_added_by_our_function(void **state)
     logctx_event_add(event, &soon);
     mistake_at = __LINE__ - 1;
     end(request);
-    const struct noted *error = take_error(LOGCTX_ERROR_INVALID_USE);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_INVALID_USE);
     assert_at(error->found_by, mistake_at);
     assert_non_null(strstr(error->message, "logctx_event_new()"));
     run();
@@ -370,7 +370,7 @@ static void test_no_mistake(void **state)
     logctx_set_current(logctx_sentinel());
     run();
     assert_int_equal(calls, 2);
-    assert_int_equal(errors_waiting(), 0);
+    assert_int_equal(logctx_unexpected_transition_errors(), 0);
     end(request);
 }
 

@@ -18,7 +18,7 @@ static int setup_timers(void **state)
     assert_non_null(timers);
     return 0;
 }
-#define timer_test(name) cmocka_unit_test_setup_teardown(name, setup_timers, teardown)
+#define timer_test(name) logctx_unit_test_fake_clock_setup_teardown(name, setup_timers, teardown)
 
 static logctx_result_t woken(void *user, logctx_result_t *result)
 {

@@ -44,7 +44,7 @@ static void on_idle_once(uv_idle_t *idle)
 
 static void assert_leak_found(void)
 {
-    const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
     assert_at(error->set_by, leaked_at);
     assert_at_(error->found_by, "uv_support.c", attached_at);
     end_leaked();
@@ -180,7 +180,7 @@ static void test_detached_with_armed_handles(void **state)
     assert_said("timer:- closed:- ");
     logctx_uv_timer_start(&timer, on_timer, 0, 0);
     int started_at = __LINE__ - 1;
-    const struct noted *error = take_error(LOGCTX_ERROR_INVALID_USE);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_INVALID_USE);
     assert_non_null(strstr(error->message, "not attached: call logctx_uv_attach() first"));
     assert_at(error->found_by, started_at);
     run();
@@ -319,7 +319,7 @@ static void test_run_by_another_thread(void **state)
     leave();
     uv_thread_create(&thread, run_it_elsewhere, NULL);
     uv_thread_join(&thread);
-    const struct noted *error = take_error(LOGCTX_ERROR_INVALID_USE);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_INVALID_USE);
     assert_non_null(strstr(error->message, "a loop is run by another thread"));
     assert_at_(error->found_by, "uv_support.c", attached_at);
     assert_said("timer:- timer:- ");

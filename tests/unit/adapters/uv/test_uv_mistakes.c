@@ -16,7 +16,7 @@ static void assert_found(logctx_error_kind_t kind, int set_by, int found_by)
 {
     if (!mistaken)
         return;
-    const struct noted *error = take_error(kind);
+    const logctx_test_error_t *error = take_error(kind);
     assert_at(error->set_by, set_by);
     assert_at(error->found_by, found_by);
 }
@@ -47,9 +47,9 @@ static void end(void)
 static void both(void (*program)(bool mistake))
 {
     program(true);
-    assert_int_equal(errors_waiting(), 0);
+    assert_int_equal(logctx_unexpected_transition_errors(), 0);
     program(false);
-    assert_int_equal(errors_waiting(), 0);
+    assert_int_equal(logctx_unexpected_transition_errors(), 0);
 }
 
 // ---- a callback returns with another context than its own ----
@@ -87,7 +87,7 @@ static void plain_leaks(bool mistake)
     uv_timer_start(&timer, leave_another, 0, 0);
     end();
     if (mistake) {
-        const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+        const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
         assert_at(error->set_by, made_at);
         assert_at_(error->found_by, "uv_support.c", attached_at);
     }
@@ -247,7 +247,7 @@ static void works(bool mistake)
     uv_sem_destroy(&go);
     if (!mistake)
         return;
-    const struct noted *error = take_error(LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD);
     assert_at(error->found_by, made_at);
     assert_at(error->set_by, ran_at);
     error = take_error(LOGCTX_ERROR_STOPPED_ON_DIFFERENT_THREAD);
@@ -357,7 +357,7 @@ static void runs_in_a_context(bool mistake)
     made_at = __LINE__ - 1;
     uv_run(&loop, UV_RUN_DEFAULT);
     if (mistake) {
-        const struct noted *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+        const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
         assert_at(error->set_by, made_at);
         assert_at_(error->found_by, "uv_support.c", attached_at);
     }

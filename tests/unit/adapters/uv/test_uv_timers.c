@@ -20,7 +20,7 @@ static int set_up(void **state)
     calls = 0;
     return 0;
 }
-#define timers_test(name) cmocka_unit_test_setup_teardown(name, set_up, uv_teardown)
+#define timers_test(name) logctx_unit_test_setup_teardown(name, set_up, uv_teardown)
 
 static logctx_result_t on_awake(void *user, logctx_result_t *result)
 {

@@ -33,7 +33,7 @@ static int set_up(void **state)
     work.data = &work;
     return uv_setup(state);
 }
-#define work_test(name) cmocka_unit_test_setup_teardown(name, set_up, uv_teardown)
+#define work_test(name) logctx_unit_test_setup_teardown(name, set_up, uv_teardown)
 
 // ---- the pool ----
 
