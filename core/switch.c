@@ -171,7 +171,8 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
 void logctx__put_back(struct thread *thread, logctx_t *to, const logctx_site_t *site,
                       const logctx_site_t *made_current_at)
 {
-    if (logctx__switch(thread, to, site) != to && likely(current_context() == to))
+    logctx__switch(thread, to, site);
+    if (made_current_at != site && likely(current_context() == to))
         thread->current_at = made_current_at;
 }
 

@@ -316,6 +316,24 @@ static void test_preserve_of_the_current_one_switches_nothing(void **state)
     end(ctx);
 }
 
+// A block that goes nowhere, with balanced switches in it: who lost the context is still the one before it.
+static void test_preserve_of_the_current_one_keeps_the_blame(void **state)
+{
+    (void)state;
+    logctx_t *ctx = make("c", "ctx"), *other = make("o", "other");
+    logctx_enter(ctx);
+    logctx_set_current(logctx_sentinel()); // loses it
+    int lost_at = __LINE__ - 1;
+    logctx_preserve_t block = logctx_preserve_enter(logctx_sentinel());
+    logctx_set_current(other);
+    logctx_set_current(logctx_sentinel());
+    logctx_preserve_exit(&block);
+    logctx_exit(ctx);
+    assert_at(take_error(LOGCTX_ERROR_CONTEXT_LOST)->set_by, lost_at);
+    logctx_unref(ctx);
+    end(other);
+}
+
 static void test_preserve_holds_both(void **state)
 {
     (void)state;
@@ -352,6 +370,7 @@ int main(void)
         core_test(test_threadpool_from_sentinel),
         core_test(test_preserve),
         core_test(test_preserve_of_the_current_one_switches_nothing),
+        core_test(test_preserve_of_the_current_one_keeps_the_blame),
         core_test(test_preserve_holds_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
