@@ -55,6 +55,13 @@ logctx_resumed_t logctx_resume(const logctx_capture_t *capture)
     return resumed;
 }
 
+logctx_resumed_t logctx_resume_unless_finished(const logctx_capture_t *capture)
+{
+    if (likely(!capture || !capture->ctx || !logctx_is_finished(capture->ctx)))
+        return logctx_resume(capture);
+    return logctx_resume(&(logctx_capture_t){NULL, capture->site});
+}
+
 // Only called from the loop can it leak to the loop; other callers find a context that is not theirs.
 static void report_left(struct thread *thread, const logctx_resumed_t *resumed, logctx_t *found,
                         const logctx_site_t *found_at)

@@ -51,6 +51,14 @@ typedef struct logctx_resumed {
 LOGCTX_API logctx_resumed_t logctx_resume(const logctx_capture_t *capture);
 
 /*
+ * The same for a callback that only tells that something is over: it was written, closed, cancelled, its memory may go. Such
+ * a callback often comes when the work that asked for it has ended, and that is no mistake: if the captured context is
+ * finished it runs in the sentinel, and nothing is reported. Ended with logctx_resume_end().
+ * Current: the captured context, or the sentinel. Errors, Budget: as above.
+ */
+LOGCTX_API logctx_resumed_t logctx_resume_unless_finished(const logctx_capture_t *capture);
+
+/*
  * The callback ends. Current: what it was before logctx_resume(), always. The callback may leave its own context current,
  * or the sentinel if it has ended it; another context is a leak: leaked_to_loop if a loop in the sentinel called,
  * unexpected_context if other code did, in both cases with the place that made that context current.

@@ -192,6 +192,50 @@ static void test_outlives_its_context(void **state)
     logctx_bound_free(bound);
 }
 
+// A callback that only tells that something is over is not to be reported for coming late, but for all else.
+static void test_tells_that_something_is_over(void **state)
+{
+    (void)state;
+    logctx_t *a = make("k", "A"), *b = make("k", "B");
+    logctx_capture_t capture;
+    logctx_set_current(a);
+    logctx_capture_init(&capture, LOGCTX_HERE);
+    logctx_set_current(logctx_sentinel());
+
+    logctx_resumed_t resumed = logctx_resume_unless_finished(&capture);
+    assert_current(a); // in time
+    logctx_resume_end(&resumed);
+    assert_current(logctx_sentinel());
+    end(a);
+
+    logctx_set_current(b);
+    resumed = logctx_resume_unless_finished(&capture);
+    assert_current(logctx_sentinel()); // late
+    logctx_capture_clear(&capture);
+    logctx_resume_end(&resumed);
+    assert_current(b);
+    logctx_set_current(logctx_sentinel());
+
+    logctx_set_current(b);
+    logctx_capture_init(&capture, LOGCTX_HERE);
+    int captured_at = __LINE__ - 1;
+    end(b);
+    logctx_t *c = make("k", "C");
+    resumed = logctx_resume_unless_finished(&capture);
+    logctx_set_current(c);
+    int leaked_at = __LINE__ - 1;
+    logctx_resume_end(&resumed);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_LEAKED_TO_LOOP);
+    assert_at(error->set_by, leaked_at);
+    assert_at(error->found_by, captured_at);
+    logctx_capture_clear(&capture);
+    end(c);
+    resumed = logctx_resume_unless_finished(&capture); // an empty one, and none at all, are the sentinel's
+    logctx_resume_end(&resumed);
+    resumed = logctx_resume_unless_finished(NULL);
+    logctx_resume_end(&resumed);
+}
+
 static void test_capture_may_go_during_the_call(void **state)
 {
     (void)state;
@@ -347,6 +391,7 @@ int main(void)
         core_test(test_leaks_to_the_loop),
         core_test(test_leaves_another_to_its_caller),
         core_test(test_outlives_its_context),
+        core_test(test_tells_that_something_is_over),
         core_test(test_capture_may_go_during_the_call),
         core_test(test_who_is_to_blame_stays),
         core_test(test_misuse),
