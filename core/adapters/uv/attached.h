@@ -103,6 +103,7 @@ struct call {
 enum call_flags {
     CALL_READY = 1, /* what it tells of has been ready since the poll */
     CALL_ONCE = 2,  /* the entry goes: it comes no more */
+    CALL_OVER = 4,  /* it only tells that something is over: in the sentinel, if the context has finished */
 };
 
 /*
@@ -111,8 +112,15 @@ enum call_flags {
  */
 LOGCTX_INTERNAL bool logctx__uv_begin(struct call *call, const uv_loop_t *loop, const void *object, enum slot slot,
                                       unsigned flags);
-LOGCTX_INTERNAL void logctx__uv_resume(struct call *call, const logctx_uv_t *attached, const struct entry *entry);
+LOGCTX_INTERNAL void logctx__uv_resume(struct call *call, const logctx_uv_t *attached, const struct entry *entry,
+                                       unsigned flags);
 LOGCTX_INTERNAL void logctx__uv_end(struct call *call);
+
+/* What was cancelled is over, whatever it would have told. */
+static inline unsigned over_if(bool cancelled)
+{
+    return cancelled ? CALL_OVER : 0;
+}
 
 /* For a callback of a loop that is not this thread's: what is kept, to be called without contexts. */
 LOGCTX_INTERNAL bool logctx__uv_begin_elsewhere(struct call *call, const uv_loop_t *loop, const void *object,

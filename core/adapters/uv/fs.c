@@ -6,7 +6,8 @@
 static void on_fs(uv_fs_t *req)
 {
     struct call call;
-    if (!logctx__uv_begin(&call, req->loop, req, SLOT_FS, CALL_READY | CALL_ONCE))
+    unsigned flags = CALL_READY | CALL_ONCE | over_if(req->result == UV_ECANCELED);
+    if (!logctx__uv_begin(&call, req->loop, req, SLOT_FS, flags))
         return;
     ((uv_fs_cb)call.fn)(req);
     logctx__uv_end(&call);

@@ -25,7 +25,7 @@ static void on_timer(uv_timer_t *handle)
             return;
     } else {
         logctx_loop_ran(entry->due_ns);
-        logctx__uv_resume(&call, attached, entry);
+        logctx__uv_resume(&call, attached, entry, 0);
         if (uv_is_active((uv_handle_t *)handle))
             entry->due_ns = due_in(uv_timer_get_repeat(handle));
         else
@@ -269,7 +269,7 @@ int logctx_uv_fs_poll_start_at(uv_fs_poll_t *handle, uv_fs_poll_cb cb, const cha
 static void on_close(uv_handle_t *handle)
 {
     struct call call;
-    if (!logctx__uv_begin(&call, handle->loop, handle, SLOT_CLOSE, CALL_ONCE))
+    if (!logctx__uv_begin(&call, handle->loop, handle, SLOT_CLOSE, CALL_ONCE | CALL_OVER))
         return;
     ((uv_close_cb)call.fn)(handle);
     logctx__uv_end(&call);

@@ -147,12 +147,12 @@ void logctx__uv_drop_handle(const uv_handle_t *handle)
 
 // ---- calling back ----
 
-void logctx__uv_resume(struct call *call, const logctx_uv_t *attached, const struct entry *entry)
+void logctx__uv_resume(struct call *call, const logctx_uv_t *attached, const struct entry *entry, unsigned flags)
 {
     logctx_loop_check_at(attached->site);
     call->fn = entry->fn;
     call->second = entry->second;
-    call->resumed = logctx_resume(&entry->capture);
+    call->resumed = flags & CALL_OVER ? logctx_resume_unless_finished(&entry->capture) : logctx_resume(&entry->capture);
     call->resumes = true;
 }
 
@@ -166,11 +166,11 @@ bool logctx__uv_begin(struct call *call, const uv_loop_t *loop, const void *obje
     if (flags & CALL_READY)
         logctx_loop_ran(0);
     if (!(flags & CALL_ONCE)) {
-        logctx__uv_resume(call, attached, entry);
+        logctx__uv_resume(call, attached, entry, flags);
         return true;
     }
     struct entry taken = logctx__uv_table_take(&attached->kept, entry);
-    logctx__uv_resume(call, attached, &taken);
+    logctx__uv_resume(call, attached, &taken, flags);
     logctx_capture_clear(&taken.capture);
     logctx__uv_taken(attached);
     return true;

@@ -8,7 +8,8 @@
 static void on_addrinfo(uv_getaddrinfo_t *req, int status, struct addrinfo *result)
 {
     struct call call;
-    if (!logctx__uv_begin(&call, req->loop, req, SLOT_ADDRINFO, CALL_READY | CALL_ONCE))
+    unsigned flags = CALL_READY | CALL_ONCE | over_if(status == UV_EAI_CANCELED);
+    if (!logctx__uv_begin(&call, req->loop, req, SLOT_ADDRINFO, flags))
         return;
     ((uv_getaddrinfo_cb)call.fn)(req, status, result);
     logctx__uv_end(&call);
@@ -27,7 +28,8 @@ int logctx_uv_getaddrinfo_at(uv_loop_t *loop, uv_getaddrinfo_t *req, uv_getaddri
 static void on_nameinfo(uv_getnameinfo_t *req, int status, const char *host, const char *service)
 {
     struct call call;
-    if (!logctx__uv_begin(&call, req->loop, req, SLOT_NAMEINFO, CALL_READY | CALL_ONCE))
+    unsigned flags = CALL_READY | CALL_ONCE | over_if(status == UV_EAI_CANCELED);
+    if (!logctx__uv_begin(&call, req->loop, req, SLOT_NAMEINFO, flags))
         return;
     ((uv_getnameinfo_cb)call.fn)(req, status, host, service);
     logctx__uv_end(&call);
@@ -46,7 +48,8 @@ int logctx_uv_getnameinfo_at(uv_loop_t *loop, uv_getnameinfo_t *req, uv_getnamei
 static void on_random(uv_random_t *req, int status, void *buf, size_t length)
 {
     struct call call;
-    if (!logctx__uv_begin(&call, req->loop, req, SLOT_RANDOM, CALL_READY | CALL_ONCE))
+    unsigned flags = CALL_READY | CALL_ONCE | over_if(status == UV_ECANCELED);
+    if (!logctx__uv_begin(&call, req->loop, req, SLOT_RANDOM, flags))
         return;
     ((uv_random_cb)call.fn)(req, status, buf, length);
     logctx__uv_end(&call);

@@ -72,7 +72,7 @@ int logctx_uv_read_stop(uv_stream_t *stream)
 static void on_write(uv_write_t *req, int status)
 {
     struct call call;
-    if (!logctx__uv_begin(&call, req->handle->loop, req, SLOT_WRITE, CALL_READY | CALL_ONCE))
+    if (!logctx__uv_begin(&call, req->handle->loop, req, SLOT_WRITE, CALL_READY | CALL_ONCE | CALL_OVER))
         return;
     ((uv_write_cb)call.fn)(req, status);
     logctx__uv_end(&call);
@@ -100,7 +100,7 @@ int logctx_uv_write2_at(uv_write_t *req, uv_stream_t *stream, const uv_buf_t buf
 static void on_shutdown(uv_shutdown_t *req, int status)
 {
     struct call call;
-    if (!logctx__uv_begin(&call, req->handle->loop, req, SLOT_SHUTDOWN, CALL_READY | CALL_ONCE))
+    if (!logctx__uv_begin(&call, req->handle->loop, req, SLOT_SHUTDOWN, CALL_READY | CALL_ONCE | CALL_OVER))
         return;
     ((uv_shutdown_cb)call.fn)(req, status);
     logctx__uv_end(&call);
@@ -119,7 +119,8 @@ int logctx_uv_shutdown_at(uv_shutdown_t *req, uv_stream_t *stream, uv_shutdown_c
 static void on_connect(uv_connect_t *req, int status)
 {
     struct call call;
-    if (!logctx__uv_begin(&call, req->handle->loop, req, SLOT_CONNECT, CALL_READY | CALL_ONCE))
+    unsigned flags = CALL_READY | CALL_ONCE | over_if(status == UV_ECANCELED);
+    if (!logctx__uv_begin(&call, req->handle->loop, req, SLOT_CONNECT, flags))
         return;
     ((uv_connect_cb)call.fn)(req, status);
     logctx__uv_end(&call);
@@ -150,7 +151,7 @@ void logctx_uv_pipe_connect_at(uv_connect_t *req, uv_pipe_t *handle, const char 
 static void on_send(uv_udp_send_t *req, int status)
 {
     struct call call;
-    if (!logctx__uv_begin(&call, req->handle->loop, req, SLOT_SEND, CALL_READY | CALL_ONCE))
+    if (!logctx__uv_begin(&call, req->handle->loop, req, SLOT_SEND, CALL_READY | CALL_ONCE | CALL_OVER))
         return;
     ((uv_udp_send_cb)call.fn)(req, status);
     logctx__uv_end(&call);

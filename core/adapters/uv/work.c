@@ -67,7 +67,7 @@ static void after_work(uv_work_t *req, int status)
     if (likely(attached && take(attached, req, &taken))) {
         logctx_poll_woke();
         logctx_loop_ran(0);
-        logctx__uv_resume(&call, attached, &taken);
+        logctx__uv_resume(&call, attached, &taken, over_if(status == UV_ECANCELED));
         logctx_capture_clear(&taken.capture);
         logctx__uv_taken(attached);
     } else if (!logctx__uv_begin_elsewhere(&call, req->loop, req, SLOT_WORK)) {

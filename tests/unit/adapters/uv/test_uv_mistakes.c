@@ -183,26 +183,52 @@ static void test_timer_outlives_its_request(void **state)
     both(outlives);
 }
 
-// ---- a handle is closed in its request, which ends before the callback ----
+// ---- a handle is closed in its request, which ends before the callback; the callback ends it again ----
 
 static void on_late_close(uv_handle_t *handle)
 {
     (void)handle;
+    if (mistaken)
+        logctx_exit(request);
+    made_at = __LINE__ - 1;
 }
 
 static void closes(bool mistake)
 {
     begin(mistake);
     logctx_set_current(request);
-    int ran_at = __LINE__ - 1;
-    if (!mistake)
-        logctx_set_current(logctx_sentinel()); // who closes after the end needs no context
     logctx_uv_close((uv_handle_t *)&timer, on_late_close);
+    logctx_set_current(logctx_sentinel());
     armed_at = __LINE__ - 1;
+    logctx_finish(request);
+    end();
+    assert_found(LOGCTX_ERROR_CONTEXT_LOST, armed_at, made_at);
+}
+
+static void does_more(uv_handle_t *handle)
+{
+    (void)handle;
+    logctx_t *part = mistaken ? logctx_new_nested("flush") : NULL;
+    made_at = __LINE__ - 1;
+    logctx_unref(part);
+}
+
+static void works_on(bool mistake)
+{
+    begin(mistake);
+    logctx_set_current(request);
+    logctx_uv_close((uv_handle_t *)&timer, does_more);
     logctx_set_current(logctx_sentinel());
     logctx_finish(request);
     end();
-    assert_found(LOGCTX_ERROR_RESTARTED_FINISHED, ran_at, armed_at);
+    if (mistake)
+        assert_at(take_error(LOGCTX_ERROR_NESTED_FROM_SENTINEL)->found_by, made_at);
+}
+
+static void test_work_goes_on_in_a_close(void **state)
+{
+    (void)state;
+    both(works_on);
 }
 
 static void test_handle_is_closed_with_its_context(void **state)
@@ -378,7 +404,7 @@ int main(void)
         uv_test(test_timer_outlives_its_request),      uv_test(test_handle_is_closed_with_its_context),
         uv_test(test_work_in_the_wrong_context),       uv_test(test_work_loses_its_context),
         uv_test(test_work_from_the_sentinel),          uv_test(test_work_outlives_its_request),
-        uv_test(test_loop_is_run_in_a_context),
+        uv_test(test_loop_is_run_in_a_context),        uv_test(test_work_goes_on_in_a_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

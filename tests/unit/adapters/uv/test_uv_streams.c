@@ -6,6 +6,7 @@
  */
 #include "uv_support.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 static uv_tcp_t listener, server, client;
@@ -191,6 +192,104 @@ static void test_closed_under_a_write(void **state)
     run();
     assert_said("cancelled:writing closed:closing ");
     assert_int_equal(live(), 0);
+}
+
+// ---- what only tells that something is over, after its request ----
+
+static void on_any_write(uv_write_t *req, int status)
+{
+    (void)req;
+    assert_int_equal(status, 0);
+    say("written");
+}
+
+static void on_any_shutdown(uv_shutdown_t *req, int status)
+{
+    (void)req;
+    (void)status;
+    say("shut");
+}
+
+static void on_any_send(uv_udp_send_t *req, int status)
+{
+    (void)req;
+    (void)status;
+    say("sent");
+}
+
+// An answer, the end of the connection, a datagram, in one request, which then ends, or is still under way.
+static void answer_and_leave(void (*end)(void))
+{
+    uv_pipe_t pipe;
+    uv_udp_t udp;
+    uv_udp_send_t sending;
+    struct sockaddr_in discard;
+    int pair[2];
+    uv_buf_t buf = uv_buf_init(buffer, 5);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    uv_ip4_addr("127.0.0.1", 9, &discard);
+    uv_pipe_init(&loop, &pipe, 0);
+    uv_pipe_open(&pipe, pair[0]);
+    uv_udp_init(&loop, &udp);
+    in("R");
+    assert_int_equal(logctx_uv_write(&writing, (uv_stream_t *)&pipe, &buf, 1, on_any_write), 0);
+    assert_int_equal(logctx_uv_shutdown(&shutting, (uv_stream_t *)&pipe, on_any_shutdown), 0);
+    assert_int_equal(logctx_uv_udp_send(&sending, &udp, &buf, 1, (const struct sockaddr *)&discard, on_any_send), 0);
+    end();
+    run();
+    in("R");
+    logctx_uv_close((uv_handle_t *)&pipe, on_closed);
+    end();
+    logctx_uv_close((uv_handle_t *)&udp, NULL);
+    run();
+    close(pair[1]);
+}
+
+static void test_over_after_the_request(void **state)
+{
+    (void)state;
+    answer_and_leave(leave);
+    assert_said_in_any_order("closed:R sent:R shut:R written:R ");
+    answer_and_leave(leave_finished);
+    assert_said_in_any_order("closed:- sent:- shut:- written:- ");
+    assert_int_equal(logctx_recorder_count(recorder), 4);
+}
+
+static void on_never_connected(uv_connect_t *req, int status)
+{
+    (void)req;
+    say(status == UV_ECANCELED ? "cancelled" : "connected");
+}
+
+// A request that gives up closes its connection and ends; one that only ends has forgotten the connection.
+static void test_connect_after_the_request(void **state)
+{
+    (void)state;
+    listen_on_loopback(accept_silently);
+    uv_tcp_init(&loop, &server);
+    uv_tcp_init(&loop, &client);
+    in("R");
+    logctx_uv_tcp_connect(&connecting, &client, (struct sockaddr *)&address, on_never_connected);
+    logctx_uv_close((uv_handle_t *)&client, NULL);
+    leave_finished();
+    uv_run(&loop, UV_RUN_NOWAIT);
+    assert_said("cancelled:- ");
+
+    uv_tcp_t other;
+    uv_connect_t forgotten;
+    uv_tcp_init(&loop, &other);
+    in("R");
+    logctx_uv_tcp_connect(&forgotten, &other, (struct sockaddr *)&address, on_never_connected);
+    int connects_at = __LINE__ - 1;
+    leave_finished();
+    while (logctx_unexpected_transition_errors() == 0)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_at(take_error(LOGCTX_ERROR_RESTARTED_FINISHED)->found_by, connects_at);
+    assert_said("connected:R ");
+    uv_close((uv_handle_t *)&other, NULL);
+    uv_close((uv_handle_t *)&server, NULL);
+    uv_close((uv_handle_t *)&listener, NULL);
+    run();
 }
 
 static void test_closed_with_a_reset(void **state)
@@ -388,9 +487,17 @@ static void assert_said_in_any_order(const char *text)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        uv_test(test_conversation),        uv_test(test_refused),   uv_test(test_closed_under_a_write),
-        uv_test(test_closed_with_a_reset), uv_test(test_errors),    uv_test(test_handle_over_a_pipe),
-        uv_test(test_pipe_connect),        uv_test(test_datagrams), uv_test(test_null),
+        uv_test(test_conversation),
+        uv_test(test_refused),
+        uv_test(test_closed_under_a_write),
+        uv_test(test_closed_with_a_reset),
+        uv_test(test_errors),
+        uv_test(test_handle_over_a_pipe),
+        uv_test(test_pipe_connect),
+        uv_test(test_datagrams),
+        uv_test(test_null),
+        uv_test(test_over_after_the_request),
+        uv_test(test_connect_after_the_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

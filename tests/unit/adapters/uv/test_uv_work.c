@@ -146,6 +146,58 @@ static void test_cancelled(void **state)
     take_misuse("logctx_uv_cancel() got NULL");
 }
 
+static void on_cancelled_addrinfo(uv_getaddrinfo_t *req, int status, struct addrinfo *result)
+{
+    (void)req;
+    (void)result;
+    say(status == UV_EAI_CANCELED ? "address" : "wrong");
+}
+
+static void on_cancelled_nameinfo(uv_getnameinfo_t *req, int status, const char *host, const char *service)
+{
+    (void)req;
+    (void)host;
+    (void)service;
+    say(status == UV_EAI_CANCELED ? "name" : "wrong");
+}
+
+static void on_cancelled_random(uv_random_t *req, int status, void *buf, size_t length)
+{
+    (void)req;
+    (void)buf;
+    (void)length;
+    say(status == UV_ECANCELED ? "random" : "wrong");
+}
+
+// A request that gives up cancels what it has asked for, and ends.
+static void test_cancelled_and_finished(void **state)
+{
+    (void)state;
+    uv_fs_t fs;
+    uv_getaddrinfo_t addrinfo;
+    uv_getnameinfo_t nameinfo;
+    uv_random_t random;
+    struct sockaddr_in address;
+    char bytes[8];
+    uv_ip4_addr("127.0.0.1", 80, &address);
+    block_pool();
+    in("R");
+    logctx_uv_queue_work(&loop, &work, do_work, after_work);
+    logctx_uv_fs_stat(&loop, &fs, ".", on_cancelled_fs);
+    logctx_uv_getaddrinfo(&loop, &addrinfo, on_cancelled_addrinfo, "127.0.0.1", NULL, NULL);
+    logctx_uv_getnameinfo(&loop, &nameinfo, on_cancelled_nameinfo, (struct sockaddr *)&address, 0);
+    logctx_uv_random(&loop, &random, bytes, sizeof bytes, 0, on_cancelled_random);
+    assert_int_equal(uv_cancel((uv_req_t *)&work), 0);
+    assert_int_equal(uv_cancel((uv_req_t *)&fs), 0);
+    assert_int_equal(uv_cancel((uv_req_t *)&addrinfo), 0);
+    assert_int_equal(uv_cancel((uv_req_t *)&nameinfo), 0);
+    assert_int_equal(uv_cancel((uv_req_t *)&random), 0);
+    leave_finished();
+    release_pool();
+    end_pool();
+    assert_said("cancelled:- file:- address:- name:- random:- ");
+}
+
 // The contexts are given back at once; the host's functions are still called.
 static void test_detached_under_work(void **state)
 {
@@ -434,7 +486,7 @@ int main(void)
         work_test(test_work),      work_test(test_work_without_an_afterwards), work_test(test_work_from_the_sentinel),
         work_test(test_cancelled), work_test(test_detached_under_work),        work_test(test_much_work),
         work_test(test_all_files), work_test(test_files_without_a_callback),   work_test(test_lookups),
-        work_test(test_null),
+        work_test(test_null),      work_test(test_cancelled_and_finished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

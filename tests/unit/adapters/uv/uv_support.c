@@ -63,6 +63,13 @@ void leave(void)
     logctx_unref(ctx);
 }
 
+void leave_finished(void)
+{
+    logctx_t *ctx = logctx_set_current(logctx_sentinel());
+    logctx_finish(ctx);
+    logctx_unref(ctx);
+}
+
 void say(const char *what)
 {
     pthread_mutex_lock(&mutex);

@@ -41,6 +41,8 @@ int uv_teardown(void **state);
 /* A context that is current then; and: the sentinel is current, and the test's reference is given back. */
 logctx_t *in(const char *name);
 void leave(void);
+/* The same, and its work is over. */
+void leave_finished(void);
 
 /* "what:NAME " is added to what was said, with the name of the current context. Any thread. */
 void say(const char *what);

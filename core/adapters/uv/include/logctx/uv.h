@@ -13,6 +13,9 @@
  *   Owner: what is armed holds a reference to its context. One-shot requests give it back just before the callback, which
  *   may free the request; handles when they are stopped, started anew, closed by logctx_uv_close(), or detached.
  *   Without memory the callback is armed all the same, but runs in the sentinel.
+ *   Late callbacks: one whose context has finished is reported as restarted_finished, but for those that only tell that
+ *   something is over: of writes, shutdowns, sent datagrams and closes, and whatever was cancelled (UV_ECANCELED,
+ *   UV_EAI_CANCELED). These run in the sentinel then, and nothing is reported: they free memory.
  *
  * Budget of a callback: one look-up, one switch there and one back (none if the context is current already), one reading of
  * the monotonic clock for the loop's delay; no allocation, no lock. Of a call here: one look-up, and no allocation in
@@ -125,8 +128,7 @@ LOGCTX_API int logctx_uv_fs_poll_stop(uv_fs_poll_t *handle);
 
 /*
  * Close a handle of any type. What is armed on it is given back now; requests that are pending on it are called back in
- * their own contexts with UV_ECANCELED; `cb` runs in the context that closes, and may be NULL. So close the handles of a
- * request after its context's end, or end the context in the close callback.
+ * their own contexts with UV_ECANCELED; `cb` runs in the context that closes, and may be NULL.
  * Misuse: a handle that is closing is left alone (libuv would abort the program).
  */
 LOGCTX_API void logctx_uv_close(uv_handle_t *handle, uv_close_cb cb);
