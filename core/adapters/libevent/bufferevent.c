@@ -15,13 +15,14 @@ static void readable(struct bufferevent *bufferevent, void *arg)
     logctx_resume_end(&resumed);
 }
 
+// What was written is over.
 static void writable(struct bufferevent *bufferevent, void *arg)
 {
     struct callback *callback = arg;
     logctx__libevent_called(callback->loop, 0);
     bufferevent_data_cb fn = callback->fn.buffer.write;
     void *own = callback->arg;
-    logctx_resumed_t resumed = logctx_resume(&callback->capture);
+    logctx_resumed_t resumed = resume(&callback->capture, true);
     fn(bufferevent, own);
     logctx_resume_end(&resumed);
 }
@@ -32,7 +33,7 @@ static void happened(struct bufferevent *bufferevent, short what, void *arg)
     logctx__libevent_called(callback->loop, 0);
     bufferevent_event_cb fn = callback->fn.buffer.event;
     void *own = callback->arg;
-    logctx_resumed_t resumed = logctx_resume(&callback->capture);
+    logctx_resumed_t resumed = resume(&callback->capture, what & (BEV_EVENT_EOF | BEV_EVENT_ERROR));
     fn(bufferevent, what, own);
     logctx_resume_end(&resumed);
 }

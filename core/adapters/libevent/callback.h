@@ -128,6 +128,12 @@ LOGCTX_INTERNAL void logctx__libevent_timer_called(struct logctx_libevent *loop)
 LOGCTX_INTERNAL struct logctx_libevent *logctx__libevent_usable(const struct event_base *base,
                                                                 const logctx_site_t *site);
 
+/* Resume a callback's context; that a thing is `over` may come after its end, and then runs in the sentinel. */
+static inline logctx_resumed_t resume(const logctx_capture_t *capture, bool over)
+{
+    return over ? logctx_resume_unless_finished(capture) : logctx_resume(capture);
+}
+
 /* timers.c */
 LOGCTX_INTERNAL void logctx__libevent_timers_init(struct logctx_libevent *loop);
 LOGCTX_INTERNAL void logctx__libevent_timers_end(struct logctx_libevent *loop);

@@ -10,7 +10,7 @@ static void answered(int result, struct evutil_addrinfo *found, void *arg)
     logctx__libevent_called(NULL, 0);
     evdns_getaddrinfo_cb fn = callback->fn.name;
     void *own = callback->arg;
-    logctx_resumed_t resumed = logctx_resume(&callback->capture);
+    logctx_resumed_t resumed = resume(&callback->capture, result == EVUTIL_EAI_CANCEL);
     logctx__libevent_callback_free(callback);
     fn(result, found, own);
     logctx_resume_end(&resumed);

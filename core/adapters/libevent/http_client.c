@@ -43,7 +43,7 @@ static void failed(enum evhttp_request_error error, void *arg)
     struct callback *callback = arg;
     logctx__libevent_called(callback->loop, 0);
     logctx__libevent_request_unlink(callback);
-    logctx_resumed_t resumed = logctx_resume(&callback->capture);
+    logctx_resumed_t resumed = resume(&callback->capture, error == EVREQ_HTTP_REQUEST_CANCEL);
     callback->fn.request.error(error, callback->arg);
     logctx_resume_end(&resumed);
 }
@@ -195,7 +195,7 @@ static void closed(struct evhttp_connection *connection, void *arg)
     logctx__libevent_called(callback->loop, 0);
     void (*fn)(struct evhttp_connection *, void *) = callback->fn.closed;
     void *own = callback->arg;
-    logctx_resumed_t resumed = logctx_resume(&callback->capture);
+    logctx_resumed_t resumed = resume(&callback->capture, true);
     logctx_capture_clear(&callback->capture);
     fn(connection, own);
     logctx_resume_end(&resumed);

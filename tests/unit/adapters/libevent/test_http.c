@@ -348,6 +348,29 @@ static void test_closed_by_the_other_side(void **state)
     assert_int_equal(live(), 0);
 }
 
+// A request that gives up ends before it cancels, and before its connection closes: neither is reported.
+static void test_over_after_the_request(void **state)
+{
+    (void)state;
+    logctx_t *a = make("A");
+    logctx_evhttp_set_cb(server, "/", never, &seen);
+    logctx_set_current(a);
+    struct evhttp_request *request = logctx_evhttp_request_new(done, &seen);
+    logctx_evhttp_request_set_error_cb(request, fail_http);
+    logctx_evhttp_connection_set_closecb(connection, on_close, &seen);
+    assert_int_equal(logctx_evhttp_make_request(connection, request, EVHTTP_REQ_GET, "/"), 0);
+    logctx_set_current(logctx_sentinel());
+    until(&seen.handled);
+    end(a);
+    logctx_evhttp_cancel_request(request);
+    assert_int_equal(seen.failures, 1);
+    assert_ptr_equal(seen.failing, logctx_sentinel());
+    logctx_evhttp_connection_free(connection);
+    connection = NULL;
+    assert_int_equal(seen.closes, 1);
+    assert_ptr_equal(seen.closing, logctx_sentinel());
+}
+
 static void test_a_close_that_never_comes(void **state)
 {
     (void)state;
@@ -444,6 +467,7 @@ int main(void)
         http_test(test_cancelled_freed_and_forgotten),
         http_test(test_close),
         http_test(test_closed_by_the_other_side),
+        http_test(test_over_after_the_request),
         http_test(test_a_close_that_never_comes),
         http_test(test_a_handler_that_leaves_its_context),
         http_test(test_a_handler_finds_what_leaked),

@@ -83,6 +83,39 @@ static void test_in_the_context_that_set(void **state)
     end(b);
 }
 
+// The request writes its answer and ends: that it is written, and that the other side goes, is nobody's. A read is.
+static void test_over_after_the_request(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    int pair[2];
+    make_readable(pair);
+    logctx_t *a = make("A");
+    struct bufferevent *bufferevent = on(pair[0]);
+    logctx_set_current(a);
+    logctx_bufferevent_setcb(bufferevent, reads, writes, happens, &seen);
+    int set_at = __LINE__ - 1;
+    bufferevent_write(bufferevent, "y", 1);
+    end(a);
+    while (seen.writes == 0)
+        logctx_event_base_loop(base, EVLOOP_ONCE);
+    assert_ptr_equal(seen.writing, logctx_sentinel());
+    assert_int_equal(logctx_unexpected_transition_errors(), 0);
+    bufferevent_enable(bufferevent, EV_READ);
+    while (seen.reads == 0)
+        logctx_event_base_loop(base, EVLOOP_ONCE);
+    assert_ptr_equal(seen.reading, a);
+    assert_at(take_error(LOGCTX_ERROR_RESTARTED_FINISHED)->found_by, set_at);
+    close(pair[1]);
+    while (seen.events == 0)
+        logctx_event_base_loop(base, EVLOOP_ONCE);
+    assert_ptr_equal(seen.happening, logctx_sentinel());
+    bufferevent_trigger_event(bufferevent, BEV_EVENT_TIMEOUT, 0); // a timer that outlives its request
+    assert_ptr_equal(seen.happening, a);
+    assert_at(take_error(LOGCTX_ERROR_RESTARTED_FINISHED)->found_by, set_at);
+    logctx_bufferevent_free(bufferevent);
+}
+
 static void test_gives_back(void **state)
 {
     (void)state;
@@ -341,6 +374,15 @@ static void test_resolver(void **state)
     assert_int_equal(seen.result, EVUTIL_EAI_CANCEL);
     assert_ptr_equal(seen.answering, a);
     assert_int_equal(live(), 0);
+    // The one who asked gives up: it cancels, and ends.
+    a = make("A");
+    logctx_set_current(a);
+    evdns_getaddrinfo_cancel(logctx_evdns_getaddrinfo(dns, "name.invalid", NULL, NULL, answered, &seen));
+    end(a);
+    while (seen.answers == 2)
+        logctx_event_base_loop(base, EVLOOP_ONCE);
+    assert_int_equal(seen.result, EVUTIL_EAI_CANCEL);
+    assert_ptr_equal(seen.answering, logctx_sentinel());
     evdns_base_free(dns, 1);
     logctx_event_base_loop(base, EVLOOP_NONBLOCK);
     close(silent);
@@ -395,6 +437,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         a_test(test_in_the_context_that_set),
+        a_test(test_over_after_the_request),
         a_test(test_gives_back),
         a_test(test_deferred_and_freed),
         a_test(test_called_directly),

@@ -12,6 +12,9 @@
  * the memory of the callback, and its reference to the context, are kept until the base is freed.
  * Arguments: the callback gets its own. libevent keeps one of ours instead: event_get_callback(),
  * event_get_callback_arg(), bufferevent_getcb() and what shares an argument with a wrapped callback show that one.
+ * Late callbacks: one whose context has finished is reported as restarted_finished, but for those that only tell that
+ * something is over: all of a bufferevent was written, its connection has ended (BEV_EVENT_EOF, BEV_EVENT_ERROR) or an HTTP
+ * connection has closed, a look-up or an HTTP request was cancelled. These run in the sentinel then, and nothing is reported.
  * Errors: wrong use (NULL, a base that is not attached, another thread) is reported as invalid_use; the call is passed on
  * to libevent's plain function if that is safe, and the callback runs in the sentinel.
  * Budget: one malloc where libevent itself makes one (new, setcb, once, request), none when an event is armed again; for a
