@@ -44,6 +44,31 @@ void logctx_g_async_free(gpointer bound)
     free(async);
 }
 
+// The functions of GIO that tell only that something was written or closed. They tag their tasks with themselves.
+static bool is_writing_or_closing(gpointer tag)
+{
+    const GCallback functions[] = {
+        G_CALLBACK(g_output_stream_write_async),       G_CALLBACK(g_output_stream_write_all_async),
+        G_CALLBACK(g_output_stream_writev_async),      G_CALLBACK(g_output_stream_writev_all_async),
+        G_CALLBACK(g_output_stream_write_bytes_async), G_CALLBACK(g_output_stream_flush_async),
+        G_CALLBACK(g_output_stream_close_async),       G_CALLBACK(g_io_stream_close_async),
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(functions); i++)
+        if (tag == (gpointer)functions[i])
+            return true;
+    return false;
+}
+
+// Such results, and those of what was cancelled, may come when whoever asked has ended.
+static bool tells_that_it_is_over(GAsyncResult *result)
+{
+    if (!G_IS_TASK(result))
+        return false;
+    GCancellable *cancellable = g_task_get_cancellable(G_TASK(result));
+    return (cancellable && g_cancellable_is_cancelled(cancellable)) ||
+           is_writing_or_closing(g_task_get_source_tag(G_TASK(result)));
+}
+
 void logctx_g_async_call(GObject *source_object, GAsyncResult *result, gpointer bound)
 {
     struct async *async = bound;
@@ -58,7 +83,10 @@ void logctx_g_async_call(GObject *source_object, GAsyncResult *result, gpointer 
     gpointer user_data = async->user_data;
     struct call call;
     logctx_loop_ran(0);
-    call_begin(&call, &async->capture);
+    if (tells_that_it_is_over(result))
+        call_begin_unless_finished(&call, &async->capture);
+    else
+        call_begin(&call, &async->capture);
     logctx_g_async_free(async);
     if (callback)
         callback(source_object, result, user_data);

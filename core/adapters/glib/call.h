@@ -32,6 +32,14 @@ static inline void call_begin(struct call *call, const logctx_capture_t *capture
     call->resumed = logctx_resume(&at);
 }
 
+/* The same for what only tells that something is over: in the sentinel, if the context has finished. */
+static inline void call_begin_unless_finished(struct call *call, const logctx_capture_t *capture)
+{
+    const logctx_t *here = logctx_at_home(capture->ctx);
+    bool late = unlikely(logctx_is_finished(here ? here : capture->ctx));
+    call_begin(call, late ? &(logctx_capture_t){NULL, capture->site} : capture);
+}
+
 static inline void call_end(struct call *call)
 {
     logctx_resume_end(&call->resumed);

@@ -52,6 +52,110 @@ static void test_an_asynchronous_read(void **state)
     g_object_unref(stream);
 }
 
+// ---- results that come after the request ----
+
+static void on_any_result(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    (void)source;
+    (void)result;
+    (void)user_data;
+    seen.current = logctx_current();
+    seen.calls++;
+}
+
+static struct {
+    GInputStream *in;
+    GOutputStream *out;
+    GIOStream *both;
+    GCancellable *cancellable;
+    char bytes[16];
+} io;
+
+static void open_streams(void)
+{
+    io.in = g_memory_input_stream_new_from_data("hello", 5, NULL);
+    io.out = g_memory_output_stream_new_resizable();
+    io.both = g_simple_io_stream_new(io.in, io.out);
+    io.cancellable = g_cancellable_new();
+}
+
+static void close_streams(void)
+{
+    g_object_unref(io.in);
+    g_object_unref(io.out);
+    g_object_unref(io.both);
+    g_object_unref(io.cancellable);
+}
+
+static void ask(int what)
+{
+    gpointer bound = logctx_g_async_bind(on_any_result, NULL);
+    static GOutputVector vector = {"x", 1};
+    if (what == 0)
+        g_output_stream_write_async(io.out, "x", 1, 0, NULL, logctx_g_async_call, bound);
+    if (what == 1)
+        g_output_stream_write_all_async(io.out, "x", 1, 0, NULL, logctx_g_async_call, bound);
+    if (what == 2)
+        g_output_stream_writev_async(io.out, &vector, 1, 0, NULL, logctx_g_async_call, bound);
+    if (what == 3)
+        g_output_stream_writev_all_async(io.out, &vector, 1, 0, NULL, logctx_g_async_call, bound);
+    if (what == 4) {
+        GBytes *bytes = g_bytes_new_static("x", 1);
+        g_output_stream_write_bytes_async(io.out, bytes, 0, NULL, logctx_g_async_call, bound);
+        g_bytes_unref(bytes);
+    }
+    if (what == 5)
+        g_output_stream_flush_async(io.out, 0, NULL, logctx_g_async_call, bound);
+    if (what == 6)
+        g_output_stream_close_async(io.out, 0, NULL, logctx_g_async_call, bound);
+    if (what == 7)
+        g_io_stream_close_async(io.both, 0, NULL, logctx_g_async_call, bound);
+    if (what == 8) { // given up
+        g_input_stream_read_async(io.in, io.bytes, sizeof io.bytes, 0, io.cancellable, logctx_g_async_call, bound);
+        g_cancellable_cancel(io.cancellable);
+    }
+}
+
+static void test_what_is_over_after_the_request(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 9; what++)
+        for (int late = 0; late < 2; late++) {
+            forget();
+            open_streams();
+            logctx_t *ctx = make("k", "A");
+            logctx_set_current(ctx);
+            ask(what);
+            logctx_set_current(logctx_sentinel());
+            if (late)
+                logctx_finish(ctx);
+            TURN_UNTIL(seen.calls);
+            assert_ptr_equal(seen.current, late ? logctx_sentinel() : ctx);
+            end(ctx);
+            close_streams();
+        }
+}
+
+// A read, and a cancellable that nobody has cancelled, are a request's own.
+static void test_a_read_after_the_request(void **state)
+{
+    (void)state;
+    forget();
+    open_streams();
+    logctx_t *ctx = make("k", "A");
+    logctx_set_current(ctx);
+    g_input_stream_read_async(io.in, io.bytes, sizeof io.bytes, 0, io.cancellable, logctx_g_async_call,
+                              logctx_g_async_bind(on_any_result, NULL));
+    int bound_at = __LINE__ - 1;
+    logctx_set_current(logctx_sentinel());
+    logctx_finish(ctx);
+    TURN_UNTIL(seen.calls);
+    assert_ptr_equal(seen.current, ctx);
+    assert_at(take_error(LOGCTX_ERROR_RESTARTED_FINISHED)->found_by, bound_at);
+    logctx_unref(ctx);
+    close_streams();
+}
+
 static void test_a_bound_callback_that_is_not_used(void **state)
 {
     (void)state;
@@ -343,6 +447,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         glib_test(test_an_asynchronous_read),
         glib_test(test_an_unwrapped_callback_leaks_and_a_bound_one_follows),
+        glib_test(test_what_is_over_after_the_request),
+        glib_test(test_a_read_after_the_request),
         glib_test(test_a_bound_callback_that_is_not_used),
         glib_test(test_a_source_of_gio),
         glib_test(test_a_task_in_a_thread),

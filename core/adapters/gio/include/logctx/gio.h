@@ -25,6 +25,9 @@ extern "C" {
  *                               logctx_g_async_bind(on_read, request));
  *
  * `callback` may be NULL, as in GIO; then nothing runs. The context is released before the callback begins.
+ * If the context has finished by then, that is reported as restarted_finished, but for results that only tell that something
+ * is over: of GIO's functions that write, flush or close an output or I/O stream, and of every task whose GCancellable is cancelled. These
+ * run in the sentinel then, and nothing is reported.
  * Thread: any; the callback runs on the thread whose main context GIO takes. Owner: given up to the asynchronous call, which
  * calls back once; logctx_g_async_free() is for a pair that was never passed. `user_data` stays the caller's.
  * Errors: NULL without memory; logctx_g_async_call() reports that, and calls nothing.
