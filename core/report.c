@@ -282,5 +282,6 @@ void logctx__misuse(const char *text, const logctx_site_t *site)
 
 void logctx_report_misuse(const char *text, const logctx_site_t *site)
 {
-    logctx__misuse(text ? text : "an adapter did not say how", site);
+    const struct thread *thread = site ? NULL : this_thread();
+    logctx__misuse(text ? text : "an adapter did not say how", thread ? thread->asking_at : site);
 }

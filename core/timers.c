@@ -19,6 +19,19 @@ static bool are_usable(const logctx_timers_t *timers, const logctx_site_t *site)
     return false;
 }
 
+// What the loop reports of it names the place that asks.
+static void *start_timer(const logctx_timers_t *timers, uint64_t delay_ns, void (*fn)(void *arg), void *arg,
+                         const logctx_site_t *site)
+{
+    struct thread *thread = this_thread();
+    if (!thread)
+        return NULL;
+    thread->asking_at = site;
+    void *timer = timers->start(timers->user, delay_ns, fn, arg);
+    thread->asking_at = NULL;
+    return timer;
+}
+
 static uint64_t to_ns(uint64_t ms)
 {
     return ms < UINT64_MAX / NS_PER_MS ? ms * NS_PER_MS : UINT64_MAX;
@@ -62,7 +75,7 @@ logctx_deferred_t *logctx_sleep_at(const logctx_timers_t *timers, uint64_t ms, c
         return NULL;
     *sleeper =
         (struct sleeper){.timers = timers, .deferred = deferred, .due_ns = logctx_now_ns() + to_ns(ms), .site = site};
-    sleeper->timer = timers->start(timers->user, to_ns(ms), wake, sleeper);
+    sleeper->timer = start_timer(timers, to_ns(ms), wake, sleeper, site);
     if (!sleeper->timer) {
         logctx_deferred_unref(deferred);
         return NULL;
@@ -120,7 +133,7 @@ static void run_call(void *arg);
 static bool arm(logctx_call_t *call, uint64_t delay_ns)
 {
     call->due_ns = logctx_now_ns() + delay_ns;
-    call->timer = call->timers->start(call->timers->user, delay_ns, run_call, call);
+    call->timer = start_timer(call->timers, delay_ns, run_call, call, call->site);
     return call->timer != NULL;
 }
 
@@ -301,7 +314,7 @@ logctx_status_t logctx_deferred_set_timeout_at(logctx_deferred_t *deferred, cons
         return LOGCTX_E_NO_MEMORY;
     *timeout =
         (struct timeout){.timers = timers, .deferred = deferred, .due_ns = logctx_now_ns() + to_ns(ms), .site = site};
-    timeout->timer = timers->start(timers->user, to_ns(ms), on_time, timeout);
+    timeout->timer = start_timer(timers, to_ns(ms), on_time, timeout, site);
     logctx_status_t status = timeout->timer
                                  ? logctx_deferred_add(deferred, name_timeout, name_timeout, timeout, end_timeout)
                                  : LOGCTX_E_NO_MEMORY;

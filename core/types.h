@@ -242,6 +242,7 @@ struct thread {
     bool wants_delay;   /* somebody asks how late the loop is */
     uint64_t polled_at; /* monotonic: when the poll ended; 0: not in a turn */
     const logctx_site_t *current_at; /* who made current what is */
+    const logctx_site_t *asking_at;  /* who asks a loop for a timer, while it starts it */
     struct recorded_switch recent[LOGCTX_RECENT];
     uint32_t recent_next;
     struct pool contexts, records, bounds, deferreds, entries;

@@ -40,10 +40,21 @@ static void due(evutil_socket_t fd, short what, void *arg)
 }
 
 // libevent counts in microseconds, from its reading of the clock when the last poll ended: a timer must not be early by that.
+static bool is_here(const struct logctx_libevent *loop)
+{
+    if (logctx__libevent_is_here(loop))
+        return true;
+    logctx_report_misuse(
+        "a timer was asked of an event base by another thread than its own, and is not started; wake it by "
+        "logctx_event_active() of an event, and ask there",
+        NULL);
+    return false;
+}
+
 static void *start(void *user, uint64_t delay_ns, void (*fn)(void *arg), void *arg)
 {
     struct logctx_libevent *loop = user;
-    struct timer *timer = loop->detached ? NULL : calloc(1, sizeof *timer);
+    struct timer *timer = is_here(loop) && !loop->detached ? calloc(1, sizeof *timer) : NULL;
     uint64_t microseconds = delay_ns / 1000 + (delay_ns % 1000 > 0);
     struct timeval delay = {(time_t)(microseconds / 1000000), (suseconds_t)(microseconds % 1000000)};
     if (!timer)

@@ -70,10 +70,24 @@ static uint64_t timeout_of(const uv_loop_t *loop, uint64_t delay_ns)
     return now > woke ? ms + (now - woke) : ms;
 }
 
+static bool is_here(const logctx_uv_t *owner)
+{
+    const logctx_uv_t *attached = logctx__uv_mine;
+    while (attached && attached != owner)
+        attached = attached->next_mine;
+    if (attached)
+        return true;
+    logctx_report_misuse(
+        "a timer was asked of a loop by another thread than that which attached it, and is not started; "
+        "wake the loop by uv_async_send(), and ask there",
+        NULL);
+    return false;
+}
+
 static void *start(void *user, uint64_t delay_ns, void (*fn)(void *arg), void *arg)
 {
     logctx_uv_t *owner = user;
-    struct timer *timer = owner->detached ? NULL : get(owner);
+    struct timer *timer = is_here(owner) && !owner->detached ? get(owner) : NULL;
     if (!timer)
         return NULL;
     timer->fn = fn;

@@ -17,7 +17,8 @@ extern "C" {
 
 /*
  * Report invalid_use: a function was called in a way that its header rules out. `text` is a sentence that says what was
- * wrong and what to do; `site` is the place of the call, or NULL if it is not known.
+ * wrong and what to do; `site` is the place of the call, or NULL if it is not known (within logctx_timers_t.start that is
+ * the place that asks for the timer).
  * Owner: `text` is borrowed, `site` lives as long as the process.
  */
 LOGCTX_API void logctx_report_misuse(const char *text, const logctx_site_t *site);

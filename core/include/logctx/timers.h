@@ -5,8 +5,8 @@
  * one in. Each call has a root context of its own, of type `callback` and of the kind that you name: it is a row of all the
  * `logctx.context.*` metrics, and one span each time. Late timers count in `logctx.loop.delay`.
  *
- * Thread: that of the loop. The functions that start something leave the current context as it was, unless they say
- * otherwise.
+ * Thread: that of the loop; on another one the adapters of libuv and libevent report invalid_use, and start nothing. The
+ * functions that start something leave the current context as it was, unless they say otherwise.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

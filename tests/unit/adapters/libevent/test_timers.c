@@ -5,6 +5,8 @@
  */
 #include "support.h"
 
+#include <pthread.h>
+
 static int calls;
 static logctx_t *seen;
 static const logctx_timers_t *timers;
@@ -170,6 +172,33 @@ static void test_the_weaker_check(void **state)
     end(a);
 }
 
+static int asked_at;
+
+static void *ask_elsewhere(void *arg)
+{
+    (void)arg;
+    int times = 0;
+    logctx_call_t *call = logctx_call_later(timers, 1, "tick", work, &times, NULL);
+    asked_at = __LINE__ - 1;
+    return call;
+}
+
+// The loop is not this thread's.
+static void test_asked_by_another_thread(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    void *call = &thread;
+    assert_int_equal(pthread_create(&thread, NULL, ask_elsewhere, NULL), 0);
+    assert_int_equal(pthread_join(thread, &call), 0);
+    assert_null(call);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_INVALID_USE);
+    assert_non_null(strstr(error->message, "by another thread than its own"));
+    assert_at(error->found_by, asked_at);
+    run();
+    assert_int_equal(calls, 0);
+}
+
 static void never_called(void *arg)
 {
     (void)arg;
@@ -205,6 +234,7 @@ int main(void)
         timer_test(test_looping_call_now),
         timer_test(test_timeout),
         timer_test(test_the_weaker_check),
+        timer_test(test_asked_by_another_thread),
         timer_test(test_pending_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,30 @@ static void test_detached(void **state)
     attached = NULL;
 }
 
+static int asked_at;
+
+static void ask_elsewhere(void *arg)
+{
+    (void)arg;
+    logctx_deferred_t *sleeping = logctx_sleep(timers, 1);
+    asked_at = __LINE__ - 1;
+    logctx_deferred_unref(sleeping);
+    say(sleeping ? "asleep" : "refused");
+}
+
+// The loop is not this thread's, and libuv has no lock.
+static void test_asked_by_another_thread(void **state)
+{
+    (void)state;
+    uv_thread_t thread;
+    uv_thread_create(&thread, ask_elsewhere, NULL);
+    uv_thread_join(&thread);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_INVALID_USE);
+    assert_non_null(strstr(error->message, "by another thread than that which attached it"));
+    assert_at(error->found_by, asked_at);
+    assert_said("refused:- ");
+}
+
 static void test_null(void **state)
 {
     (void)state;
@@ -157,6 +181,7 @@ int main(void)
         timers_test(test_timeout),
         timers_test(test_handles_are_used_again),
         timers_test(test_detached),
+        timers_test(test_asked_by_another_thread),
         timers_test(test_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
