@@ -76,6 +76,19 @@ static void report_left(struct thread *thread, const logctx_resumed_t *resumed, 
                                      .set_by = found_at});
 }
 
+// Whether it is what logctx_exit() of the callback's own context has put back: the context that this one was made in, or,
+// if the callback has ended that one as well (a parent, which lives as long), what was before. Handed-over contexts may point
+// at each other: so not for ever.
+static bool was_put_back(logctx_t *ctx, const logctx_t *found)
+{
+    for (int ended = 0; ended < 64 && !is_sentinel(ctx) && logctx_is_finished(ctx); ended++) {
+        ctx = logctx__if_generation(ctx->previous, ctx->previous_generation);
+        if (ctx == found)
+            return true;
+    }
+    return false;
+}
+
 void logctx_resume_end(logctx_resumed_t *resumed)
 {
     if (!resumed || !resumed->old || !resumed->ctx) {
@@ -85,7 +98,7 @@ void logctx_resume_end(logctx_resumed_t *resumed)
     struct thread *thread = this_thread();
     logctx_t *found = current_context();
     bool left = unlikely(found != resumed->ctx && found != resumed->old && !is_sentinel(found));
-    if (unlikely(left) && thread) {
+    if (unlikely(left) && thread && !was_put_back(resumed->ctx, found)) {
         const logctx_site_t *found_at = thread->current_at;
         logctx_ref(found);
         logctx__put_back(thread, resumed->old, resumed->site, resumed->old_at);

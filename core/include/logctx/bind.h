@@ -60,8 +60,9 @@ LOGCTX_API logctx_resumed_t logctx_resume_unless_finished(const logctx_capture_t
 
 /*
  * The callback ends. Current: what it was before logctx_resume(), always. The callback may leave its own context current,
- * or the sentinel if it has ended it; another context is a leak: leaked_to_loop if a loop in the sentinel called,
- * unexpected_context if other code did, in both cases with the place that made that context current.
+ * or, if it has ended it, the sentinel or what that end has put back (a connection's context, in which the request's was
+ * made); another context is a leak: leaked_to_loop if a loop in the sentinel called, unexpected_context if other code did,
+ * in both cases with the place that made that context current.
  */
 LOGCTX_API void logctx_resume_end(logctx_resumed_t *resumed);
 

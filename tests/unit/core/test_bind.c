@@ -177,6 +177,56 @@ static void test_leaves_another_to_its_caller(void **state)
     end(c);
 }
 
+static void end_two(void *user)
+{
+    logctx_t **both = user;
+    for (int i = 0; i < 2 && both[i]; i++) {
+        logctx_exit(both[i]);
+        logctx_unref(both[i]);
+    }
+}
+
+// A request is made in the context of its connection, or a part in that of a request. Its end puts that one back.
+static void test_ends_what_was_made_in_another(void **state)
+{
+    (void)state;
+    logctx_t *connection = make("k", "C"), *both[2] = {NULL};
+    for (int depth = 1; depth <= 2; depth++) {
+        logctx_set_current(connection);
+        logctx_t *request = make("k", "R");
+        logctx_enter(request);
+        both[0] = both[depth - 1] = request;
+        if (depth == 2)
+            logctx_enter(both[0] = logctx_new_nested("part"));
+        logctx_bound_t *bound = logctx_bind(end_two, both);
+        logctx_set_current(logctx_sentinel());
+        logctx_bound_call_once(bound);
+        assert_current(logctx_sentinel());
+        assert_false(logctx_is_finished(connection));
+    }
+    // But not if it has not ended, and not another one.
+    logctx_t *other = make("k", "O");
+    for (int ends = 0; ends < 2; ends++) {
+        struct seen seen = {.leave = ends ? other : connection};
+        logctx_set_current(connection);
+        logctx_t *request = make("k", "R");
+        logctx_enter(request);
+        logctx_bound_t *bound = logctx_bind(callback, &seen);
+        logctx_set_current(logctx_sentinel());
+        if (ends)
+            logctx_finish(request);
+        logctx_bound_call(bound);
+        if (ends)
+            take_error(LOGCTX_ERROR_RESTARTED_FINISHED);
+        assert_at(take_error(LOGCTX_ERROR_LEAKED_TO_LOOP)->set_by, seen.line);
+        assert_current(logctx_sentinel());
+        logctx_bound_free(bound);
+        end(request);
+    }
+    end(other);
+    end(connection);
+}
+
 static void test_outlives_its_context(void **state)
 {
     (void)state;
@@ -390,6 +440,7 @@ int main(void)
         core_test(test_may_leave_the_sentinel),
         core_test(test_leaks_to_the_loop),
         core_test(test_leaves_another_to_its_caller),
+        core_test(test_ends_what_was_made_in_another),
         core_test(test_outlives_its_context),
         core_test(test_tells_that_something_is_over),
         core_test(test_capture_may_go_during_the_call),
