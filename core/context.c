@@ -373,12 +373,10 @@ logctx_t *(logctx_new)(logctx_kind_t *kind, const logctx_opts_t *opts)
 
 // In the sentinel there is nobody to charge: said, with the new context as the one affected.
 static void report_from_sentinel(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx,
-                                 const logctx_site_t *site)
+                                 const logctx_site_t *site, const logctx_site_t *set_by)
 {
-    logctx__report(
-        thread,
-        &(struct occurrence){
-            .kind = kind, .affected = ctx, .found = "sentinel", .found_by = site, .set_by = thread->current_at});
+    logctx__report(thread, &(struct occurrence){
+                               .kind = kind, .affected = ctx, .found = "sentinel", .found_by = site, .set_by = set_by});
 }
 
 logctx_t *logctx_new_nested_at(const char *suffix, const logctx_site_t *site)
@@ -403,7 +401,7 @@ logctx_t *logctx_new_nested_at(const char *suffix, const logctx_site_t *site)
         return refuse(thread);
     publish(thread, ctx, set_name(ctx, parent->name, "-", suffix));
     if (orphan)
-        report_from_sentinel(thread, LOGCTX_ERROR_NESTED_FROM_SENTINEL, ctx, site);
+        report_from_sentinel(thread, LOGCTX_ERROR_NESTED_FROM_SENTINEL, ctx, site, thread->current_at);
     return ctx;
 }
 
@@ -432,8 +430,8 @@ logctx_t *logctx_new_on_thread_at(logctx_t *caller, const logctx_site_t *site)
     logctx_unref(caller);
     if (!ctx)
         return refuse(thread);
-    if (orphan)
-        report_from_sentinel(thread, LOGCTX_ERROR_THREADPOOL_FROM_SENTINEL, ctx, site);
+    if (orphan) // who set the sentinel on this thread has nothing to do with it: it was given on another one
+        report_from_sentinel(thread, LOGCTX_ERROR_THREADPOOL_FROM_SENTINEL, ctx, site, NULL);
     return ctx;
 }
 

@@ -267,8 +267,13 @@ static void test_nested_from_sentinel(void **state)
 static void test_threadpool_from_sentinel(void **state)
 {
     (void)state;
+    logctx_t *earlier = make("k", "earlier work of this thread"); // which is not to blame
+    logctx_set_current(earlier);
+    end(earlier);
     logctx_t *ctx = logctx_new_on_thread(logctx_sentinel());
-    assert_at(take_error(LOGCTX_ERROR_THREADPOOL_FROM_SENTINEL)->found_by, __LINE__ - 1);
+    const logctx_test_error_t *error = take_error(LOGCTX_ERROR_THREADPOOL_FROM_SENTINEL);
+    assert_at(error->found_by, __LINE__ - 2);
+    assert_string_equal(error->set_by, "");
     assert_string_equal(logctx_name(ctx), "sentinel");
     assert_string_equal(logctx_server(ctx), "unknown_server_from_sentinel_context");
     assert_int_equal(logctx_type(ctx), LOGCTX_TYPE_THREAD);
