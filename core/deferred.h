@@ -101,9 +101,9 @@ LOGCTX_INTERNAL bool logctx__deferred_add_switch(logctx_deferred_t *deferred, lo
 /* deferred_run.c: runs what can run. The caller keeps the deferred meanwhile. */
 LOGCTX_INTERNAL void logctx__deferred_run(logctx_deferred_t *deferred);
 
-/* process.c: work in a root context of type `callback`; the deferred is called when it has ended. */
-LOGCTX_INTERNAL logctx_deferred_t *logctx__run_call(logctx_kind_t *kind, logctx_work_t *work, void *user,
-                                                    const logctx_site_t *site);
+/* process.c: work in a root context of type `callback`; `ended` is called when it has ended. NULL: it fails at once. */
+LOGCTX_INTERNAL void logctx__run_call(logctx_kind_t *kind, logctx_work_t *work, void *user, logctx_deferred_t *ended,
+                                      const logctx_site_t *site);
 
 /* gather.c */
 LOGCTX_INTERNAL void logctx__gather_let_go(struct gather *gather);

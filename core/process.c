@@ -103,19 +103,19 @@ static void drop(struct entry *entry)
     logctx_deferred_unref(entry->to);
 }
 
-static bool end_with(logctx_deferred_t *work, const struct running *running, logctx_deferred_t *ended)
+// Made before the work begins: what has begun can be waited for. NULL without memory.
+static struct entry *new_end(const struct running *running, logctx_deferred_t *ended)
 {
-    struct entry *entry = logctx__entry_new();
+    struct entry *entry = ended ? logctx__entry_new() : NULL;
     if (!entry)
-        return false;
+        return NULL;
     entry->kind = ENTRY_STEP;
     entry->step = end_later;
     entry->drop = drop;
     entry->data = running->ctx;
     entry->capture.site = running->site;
-    entry->to = logctx_deferred_ref(ended);
-    logctx__entry_append(work, entry);
-    return true;
+    entry->to = ended;
+    return entry;
 }
 
 static logctx_t *new_process(logctx_kind_t *desc, const logctx_opts_t *opts, logctx_t *starter,
@@ -140,18 +140,31 @@ static logctx_t *new_process(logctx_kind_t *desc, const logctx_opts_t *opts, log
     return ctx;
 }
 
+static logctx_result_t begin(logctx_work_t *work, void *user, const struct entry *end)
+{
+    if (!work || !end)
+        return logctx_failure(work ? LOGCTX_NO_MEMORY : "_OTHER", NULL, NULL);
+    return work(user);
+}
+
 static void run(const struct running *running, logctx_work_t *work, void *user, logctx_deferred_t *ended)
 {
-    logctx_result_t result = work ? work(user) : logctx_failure("_OTHER", NULL, NULL);
+    struct entry *later = new_end(running, ended);
+    logctx_result_t result = begin(work, user, later);
     logctx_deferred_t *deferred = result.deferred;
-    if (deferred && !logctx_deferred_is_complete(deferred) && end_with(deferred, running, ended)) {
+    if (deferred && !logctx_deferred_is_complete(deferred)) {
+        logctx_deferred_ref(ended);
+        logctx__entry_append(deferred, later);
         logctx_deferred_unref(deferred);
         return;
     }
+    if (later)
+        logctx__entry_free(later);
     const logctx_result_t *there = deferred ? logctx_deferred_result(deferred) : &result;
-    if (deferred)
+    const char *error = there->error;
+    if (deferred && logctx__deferred_usable(deferred))
         deferred->handled = true;
-    end(running, there ? there->error : LOGCTX_NO_MEMORY);
+    end(running, error);
     logctx_deferred_call_here_at(ended, logctx_success(NULL, NULL), running->site);
     if (deferred)
         logctx_deferred_unref(deferred);
@@ -159,14 +172,12 @@ static void run(const struct running *running, logctx_work_t *work, void *user, 
         logctx__result_free(&result);
 }
 
-// In the sentinel, with a context that was made there; it takes over the reference.
-static logctx_deferred_t *run_in(logctx_t *ctx, logctx_work_t *work, void *user, const logctx_site_t *site)
+// In the sentinel, with a context that was made there; it takes over the reference to that one.
+static void run_in(logctx_t *ctx, logctx_work_t *work, void *user, logctx_deferred_t *ended, const logctx_site_t *site)
 {
-    logctx_deferred_t *ended = logctx_deferred_new(NULL, NULL, NULL);
     struct running running = {ctx, site};
     logctx_enter_at(ctx, site);
     run(&running, work, user, ended);
-    return ended;
 }
 
 logctx_deferred_t *logctx_run_as_background_process_at(const char *desc, const logctx_opts_t *opts, logctx_work_t *work,
@@ -177,18 +188,19 @@ logctx_deferred_t *logctx_run_as_background_process_at(const char *desc, const l
     logctx_t *starter = logctx_ref(current_context());
     logctx_preserve_t block = logctx_preserve_enter_at(&logctx__sentinel, site);
     logctx_t *ctx = new_process(logctx_kind(desc), opts, starter, site);
-    logctx_deferred_t *ended = run_in(ctx, work, user, site);
+    logctx_deferred_t *ended = logctx_deferred_new(NULL, NULL, NULL);
+    run_in(ctx, work, user, ended, site);
     logctx_preserve_exit_at(&block, site);
     logctx_unref(starter);
     return ended;
 }
 
-logctx_deferred_t *logctx__run_call(logctx_kind_t *kind, logctx_work_t *work, void *user, const logctx_site_t *site)
+void logctx__run_call(logctx_kind_t *kind, logctx_work_t *work, void *user, logctx_deferred_t *ended,
+                      const logctx_site_t *site)
 {
     logctx_opts_t opts = LOGCTX_OPTS_INIT;
     opts.type = LOGCTX_TYPE_CALLBACK;
     logctx_preserve_t block = logctx_preserve_enter_at(&logctx__sentinel, site);
-    logctx_deferred_t *ended = run_in(logctx_new_at(kind, &opts, site), work, user, site);
+    run_in(logctx_new_at(kind, &opts, site), work, user, ended, site);
     logctx_preserve_exit_at(&block, site);
-    return ended;
 }

@@ -161,11 +161,15 @@ static logctx_result_t go_on(void *user, logctx_result_t *result)
     return *result;
 }
 
+// Without memory the work is not begun, which counts as its failure.
 static void run_now(logctx_call_t *call)
 {
-    logctx_deferred_t *ended = logctx__run_call(call->kind, call->work, call->user, call->site);
-    logctx_deferred_add(ended, go_on, go_on, call, NULL);
+    logctx_deferred_t *ended = logctx_deferred_new(NULL, NULL, NULL);
+    bool waits = ended && logctx_deferred_add(ended, go_on, go_on, call, NULL) == LOGCTX_OK;
+    logctx__run_call(call->kind, call->work, call->user, waits ? ended : NULL, call->site);
     logctx_deferred_unref(ended);
+    if (!waits)
+        go_on(call, &(logctx_result_t){0});
 }
 
 static void run_call(void *arg)

@@ -19,7 +19,7 @@ extern "C" {
 /*
  * Run work(user) as a background process of kind `desc`, which is a literal, not an id. It ends when the work does: when it
  * returns a result, or when the deferred that it returns has one. A failure is reported as bgproc_exception, and is the
- * span's error.type.
+ * span's error.type; so is `no_memory`, when there is none to wait for the work with, which is then not begun.
  * Thread: that of the work. Current: unchanged, whatever the work leaves; the work begins in the process's context.
  * Owner: returns a deferred that succeeds when the process has ended, also if it failed; give the reference back to forget
  * it. Errors: unexpected_context if the work left a context behind when it returned; context_lost or unexpected_context if

@@ -48,7 +48,7 @@ typedef struct logctx_call logctx_call_t;
  * deferred that it returns completes. `release` (or NULL) frees `user` when the call is over.
  * Owner: the caller has a reference to the call, for logctx_call_cancel() or logctx_call_unref(). Errors: NULL if it could
  * not be started; then `release` has been called. A failure of the work that nobody handles is reported as
- * unhandled_failure.
+ * unhandled_failure; so is `no_memory`, when there is none to wait for the work with, which is then not begun.
  */
 LOGCTX_API logctx_call_t *logctx_call_later(const logctx_timers_t *timers, uint64_t ms, const char *kind,
                                             logctx_work_t *work, void *user, void (*release)(void *user));

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "alloc.h"
 #include "collected.h"
 #include "spans.h"
 
@@ -120,6 +121,42 @@ static logctx_result_t note_error(void *user, logctx_result_t *result)
 {
     *(const char **)user = result->error ? result->error : "ok";
     return logctx_success(NULL, NULL);
+}
+
+// ---- without memory ----
+
+// Nothing is left in the pool of pairs; what was added is in `full`.
+static logctx_deferred_t *exhaust(void)
+{
+    logctx_deferred_t *full = logctx_deferred_new(NULL, NULL, NULL);
+    alloc_fail(1, true);
+    while (logctx_deferred_add(full, NULL, NULL, NULL, NULL) == LOGCTX_OK)
+        ;
+    return full;
+}
+
+// Work that could not be waited for is not begun, and `user` is released when nobody can use it any more.
+static void test_a_call_without_memory(void **state)
+{
+    (void)state;
+    logctx_call_t *once = logctx_call_later(&loop, 10, "test_no_memory", work_that_waits, NULL, release);
+    logctx_call_t *again = logctx_looping_call(&loop, 10, "test_no_memory", work_that_waits, NULL, release);
+    end(make("k", "so that there is memory for a context"));
+    logctx_deferred_t *full = exhaust();
+    turn(10 * MS);
+    take_errors(LOGCTX_ERROR_UNHANDLED_FAILURE, 2);
+    assert_int_equal(calls, 0);
+    logctx_call_unref(once);
+    assert_int_equal(released, 1);
+    alloc_fail(0, false);
+    logctx_deferred_unref(full);
+    turn(10 * MS); // the looping call has another try
+    assert_int_equal(calls, 1);
+    logctx_call_cancel(again);
+    assert_int_equal(released, 1);
+    logctx_deferred_succeed(pending, NULL, NULL);
+    assert_int_equal(released, 2);
+    logctx_deferred_unref(pending);
 }
 
 // ---- sleep ----
@@ -376,6 +413,7 @@ static void test_a_result_ends_the_timeout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        timer_test(test_a_call_without_memory), // while the pools are small
         timer_test(test_sleep),
         timer_test(test_sleep_is_cancelled),
         timer_test(test_sleep_that_is_forgotten),
