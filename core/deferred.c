@@ -184,7 +184,9 @@ void logctx_deferred_unref(logctx_deferred_t *deferred)
         let_go(thread, dead);
     }
     thread->in_dying = false;
-    logctx__put_back(thread, before, thread->current_at, before_at);
+    thread = this_thread(); // another one, if something has forked, and this is the child
+    if (thread)
+        logctx__put_back(thread, before, thread->current_at, before_at);
     logctx_unref(before);
 }
 

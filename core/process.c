@@ -26,10 +26,13 @@ static void tell(struct thread *thread, logctx_t *process, bool ended)
         thread->in_hook--;
         return;
     }
-    logctx_t *before = current_context();
+    logctx_t *before = logctx_ref(current_context());
     const logctx_site_t *before_at = thread->current_at;
     function(observer->user, process);
-    logctx__put_back(thread, before, thread->current_at, before_at);
+    thread = this_thread(); // another one, if it has forked, and this is the child
+    if (thread)
+        logctx__put_back(thread, before, thread->current_at, before_at);
+    logctx_unref(before);
 }
 
 static void report(struct thread *thread, logctx_error_kind_t kind, logctx_t *process, const logctx_site_t *site,

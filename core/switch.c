@@ -149,6 +149,8 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     uint64_t monotonic = logctx__monotonic();
     if (!is_sentinel(from))
         stop(thread, from, now, monotonic, site);
+    if (unlikely(logctx__tls.thread != thread)) // a hook has forked, and this is the child
+        return current_context();
     // Only an unfinished context that this thread writes is kept alive by itself while it is current.
     bool pin = !is_sentinel(to) &&
                (unlikely(READ_RELAXED(to->writer) != thread) || unlikely(READ_RELAXED(to->finished)));

@@ -432,47 +432,6 @@ static void test_pending_work(void **state)
     end(ctx);
 }
 
-// A hook that forks inside a switch: the child goes on with the switch that its parent began.
-
-static pid_t forked_in_hook = -1;
-
-static void fork_once(const logctx_error_t *error, void *user)
-{
-    (void)error;
-    (void)user;
-    if (forked_in_hook < 0)
-        forked_in_hook = fork();
-}
-
-static int go_on(void)
-{
-    logctx_set_current(logctx_sentinel());
-    logctx_t *own = make("own", NULL);
-    logctx_enter(own);
-    logctx_exit(own);
-    logctx_unref(own);
-    CHECK(all_errors() == 0 && balanced() && books().ended == 1);
-    return 0;
-}
-
-static void test_fork_in_a_hook(void **state)
-{
-    (void)state;
-    logctx_t *ctx = make("finished", NULL);
-    logctx_finish(ctx);
-    logctx_set_error_hook(fork_once, NULL);
-    logctx_set_current(ctx); // restarted_finished
-    if (forked_in_hook == 0)
-        _exit(go_on());
-    logctx_set_error_hook(NULL, NULL);
-    int status = 0;
-    assert_int_equal(waitpid(forked_in_hook, &status, 0), forked_in_hook);
-    assert_int_equal(status, 0);
-    assert_ptr_equal(logctx_current(), ctx);
-    logctx_set_current(logctx_sentinel());
-    logctx_unref(ctx);
-}
-
 // Sums.
 
 struct sums {
@@ -818,7 +777,6 @@ int main(void)
         logctx_unit_test(test_blocks_end_in_the_child),
         logctx_unit_test(test_own_beside_inherited),
         logctx_unit_test(test_pending_work),
-        cmocka_unit_test(test_fork_in_a_hook), // has errors on purpose
         logctx_unit_test(test_sums_from_zero),
         logctx_unit_test(test_clock_is_fresh),
         logctx_unit_test(test_stale_clock_is_noticed),
