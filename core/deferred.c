@@ -163,21 +163,12 @@ static void let_go(struct thread *thread, logctx_deferred_t *deferred)
     logctx__pool_put(&deferred->owner->deferreds, deferred, deferred->owner == thread);
 }
 
-// Freeing one may free the next, through its queue or a function of the host's: they line up, and nothing recurses.
-void logctx_deferred_unref(logctx_deferred_t *deferred)
+// Those that are in line. What the host's functions leave current is put back.
+void logctx__deferreds_free(struct thread *thread)
 {
-    if (!deferred || !logctx__deferred_usable(deferred) || --deferred->refs > 0)
-        return;
-    struct thread *thread = this_thread();
-    if (!thread)
-        return;
-    deferred->next_dead = thread->dying;
-    thread->dying = deferred;
-    if (thread->in_dying)
-        return;
-    thread->in_dying = true;
     logctx_t *before = logctx_ref(current_context());
     const logctx_site_t *before_at = thread->current_at;
+    thread->in_dying = true;
     while (thread->dying) {
         logctx_deferred_t *dead = thread->dying;
         thread->dying = dead->next_dead;
@@ -188,6 +179,20 @@ void logctx_deferred_unref(logctx_deferred_t *deferred)
     if (thread)
         logctx__put_back(thread, before, thread->current_at, before_at);
     logctx_unref(before);
+}
+
+// Freeing one may free the next, through its queue or a function of the host's: they line up, and nothing recurses.
+void logctx_deferred_unref(logctx_deferred_t *deferred)
+{
+    if (!deferred || !logctx__deferred_usable(deferred) || --deferred->refs > 0)
+        return;
+    struct thread *thread = this_thread();
+    if (!thread)
+        return;
+    deferred->next_dead = thread->dying;
+    thread->dying = deferred;
+    if (!thread->in_dying)
+        logctx__deferreds_free(thread);
 }
 
 static logctx_status_t add_to_nothing(logctx_callback_t *errback, void *user, void (*release)(void *user))

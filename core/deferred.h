@@ -90,6 +90,8 @@ LOGCTX_INTERNAL struct entry *logctx__entry_new(void);
 LOGCTX_INTERNAL void logctx__entry_free(struct entry *entry);
 LOGCTX_INTERNAL void logctx__entry_append(logctx_deferred_t *deferred, struct entry *entry);
 LOGCTX_INTERNAL bool logctx__deferred_usable(const logctx_deferred_t *deferred);
+/* Those whose last reference was given back on this thread. */
+LOGCTX_INTERNAL void logctx__deferreds_free(struct thread *thread);
 /* Sets called and the result, which is taken over; false, and it is freed, if it was called before. */
 LOGCTX_INTERNAL bool logctx__deferred_set(logctx_deferred_t *deferred, logctx_result_t result,
                                           const logctx_site_t *site);

@@ -102,7 +102,7 @@ static void set_idle(struct thread *thread)
 }
 
 // A thread ends. Its contexts stay: they may be finished or read by others, and its state waits for the next thread.
-// It may end in the midst of a hook or a sink of the host, which is over then.
+// It may end in the midst of a hook, a sink or a release function of the host, which is over then.
 static void detach(void *state)
 {
     struct thread *thread = state;
@@ -122,6 +122,8 @@ static void detach(void *state)
             logctx_unref(left);
         thread->pinned = false;
     }
+    if (thread->in_dying)
+        logctx__deferreds_free(thread);
     logctx__adopt_finished(thread);
     retire(thread);
     logctx__tls.thread = NULL;
@@ -164,6 +166,7 @@ static void take_back(struct thread *lost)
         logctx_unref(last->to); // what was current
     lost->pinned = false;
     lost->in_hook = 0;
+    lost->in_dying = false;
     atomic_store(&lost->in_sink, 0);
     logctx__end_slice(lost);
     retire(lost);

@@ -8,6 +8,7 @@
 #include "spans.h"
 #include "types.h"
 
+#include <logctx/deferred.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <unistd.h>
@@ -73,6 +74,47 @@ static void test_in_a_preserve_block(void **state)
     assert_string_equal(take_error(LOGCTX_ERROR_THREAD_EXIT_WITH_CONTEXT)->found, "target");
     end(target);
     on_thread(end_in_a_block, logctx_sentinel());
+}
+
+// ---- in a release function ----
+
+static int released;
+
+static void count_release(void *user)
+{
+    (void)user;
+    released++;
+}
+
+static void exit_on_release(void *user)
+{
+    logctx_deferred_unref(user); // in line, behind the one that is being freed
+    pthread_exit(NULL);
+}
+
+static void *end_in_a_release(void *unused)
+{
+    (void)unused;
+    logctx_deferred_t *next = logctx_deferred_new(NULL, NULL, count_release);
+    logctx_deferred_unref(logctx_deferred_new(NULL, next, exit_on_release));
+    return NULL;
+}
+
+static void *release_one(void *unused)
+{
+    (void)unused;
+    logctx_deferred_unref(logctx_deferred_new(NULL, NULL, count_release));
+    return NULL;
+}
+
+static void test_in_a_release_function(void **state)
+{
+    (void)state;
+    released = 0;
+    on_thread(end_in_a_release, NULL);
+    assert_int_equal(released, 1);
+    on_thread(release_one, NULL); // with the state that the first one left
+    assert_int_equal(released, 2);
 }
 
 static sem_t there;
@@ -327,6 +369,7 @@ int main(void)
         core_test(test_used_in_every_round_of_destructors),
         core_test(test_in_a_pinned_context),
         core_test(test_in_a_preserve_block),
+        core_test(test_in_a_release_function),
         core_test(test_cancelled),
         core_test(test_cancelled_while_it_makes_one),
         core_test(test_in_an_error_hook),
