@@ -29,7 +29,7 @@ struct logctx_libevent {
     struct event breaker;      /* ends the loop when it is made active */
     _Atomic(pthread_t) thread; /* on which the callbacks run; before any did, the one that attached */
     bool running;              /* in logctx_event_base_loop() */
-    bool detached;             /* within it: freed when it returns */
+    bool detached;             /* freed when it does not run, and all of its timers were stopped */
     char name[64];
     logctx_timers_t timers;
     struct timer *first_timer;
@@ -115,6 +115,8 @@ LOGCTX_INTERNAL void logctx__libevent_recapture(logctx_capture_t *capture, const
 
 /* loop.c: NULL if it is not attached. */
 LOGCTX_INTERNAL struct logctx_libevent *logctx__libevent_of_base(const struct event_base *base);
+/* Frees a detached one that nobody uses any more. */
+LOGCTX_INTERNAL void logctx__libevent_free_unused(struct logctx_libevent *loop);
 /* Whether the calling thread may touch the callbacks of the loop. */
 LOGCTX_INTERNAL bool logctx__libevent_is_here(const struct logctx_libevent *loop);
 /* A callback begins that may also be called by the host's own code: the poll is over, and how late is it? */

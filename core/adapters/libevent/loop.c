@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 static struct logctx_libevent *loops; // under the lock
+static struct logctx_libevent *ended; // detached, but in use; under the lock
 // Whether this thread is inside a turn: only then it is known since when I/O has been ready.
 static _Thread_local unsigned turns;
 
@@ -122,11 +123,11 @@ logctx_libevent_t *(logctx_libevent_attach)(struct event_base *base, const char 
     return logctx_libevent_attach_at(base, name, CALLER);
 }
 
-// False if it is not attached (any more).
-static bool take_out(const struct logctx_libevent *loop)
+// False if it is not in that list (any more).
+static bool take_out(struct logctx_libevent **list, const struct logctx_libevent *loop)
 {
     logctx__libevent_lock();
-    struct logctx_libevent **link = &loops;
+    struct logctx_libevent **link = list;
     while (*link && *link != loop)
         link = &(*link)->next;
     bool found = *link != NULL;
@@ -136,11 +137,22 @@ static bool take_out(const struct logctx_libevent *loop)
     return found;
 }
 
+void logctx__libevent_free_unused(struct logctx_libevent *loop)
+{
+    if (!loop->detached || loop->running || loop->first_timer)
+        return;
+    take_out(&ended, loop);
+    free(loop);
+}
+
 static void forget(struct logctx_libevent *loop)
 {
     loop->detached = true;
-    if (!loop->running)
-        free(loop);
+    logctx__libevent_lock();
+    loop->next = ended;
+    ended = loop;
+    logctx__libevent_unlock();
+    logctx__libevent_free_unused(loop);
 }
 
 // Events of ours that the base has.
@@ -155,7 +167,7 @@ void logctx_libevent_detach(logctx_libevent_t *loop)
 {
     if (!loop)
         return;
-    if (!take_out(loop)) {
+    if (!take_out(&loops, loop)) {
         logctx_report_misuse("logctx_libevent_detach() got a base that is detached already", CALLER);
         return;
     }
@@ -172,7 +184,7 @@ void logctx_event_base_free(struct event_base *base)
     if (!base)
         return;
     if (loop) {
-        take_out(loop);
+        take_out(&loops, loop);
         end(loop);
     }
     event_base_free(base);
@@ -234,7 +246,7 @@ int logctx_event_base_loop_at(struct event_base *base, int flags, const logctx_s
     turns--;
     loop->running = false;
     if (loop->detached)
-        free(loop);
+        logctx__libevent_free_unused(loop);
     else
         event_del(&loop->breaker);
     return result;

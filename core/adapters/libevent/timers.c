@@ -1,5 +1,6 @@
 // Timers: what logctx/timers.h wants of a loop. Each is an event of ours, and in its loop's list, so that the end of the loop
-// finds those that are pending. All on the loop's thread.
+// finds those that are pending. Their handles stay good until they are stopped: a deferred with a timeout may be called or
+// freed when the loop has ended. All on the loop's thread.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "callback.h"
@@ -11,8 +12,15 @@ struct timer {
     struct logctx_libevent *loop;
     void (*fn)(void *arg);
     void *arg;
+    bool over; // its loop has ended, perhaps with the base
     struct timer *next, *previous;
 };
+
+static void take_off(struct timer *timer)
+{
+    event_del(&timer->event);
+    event_debug_unassign(&timer->event);
+}
 
 static void drop(struct timer *timer)
 {
@@ -22,8 +30,8 @@ static void drop(struct timer *timer)
         timer->loop->first_timer = timer->next;
     if (timer->next)
         timer->next->previous = timer->previous;
-    event_del(&timer->event);
-    event_debug_unassign(&timer->event);
+    if (!timer->over)
+        take_off(timer);
     free(timer);
 }
 
@@ -73,8 +81,8 @@ static void *start(void *user, uint64_t delay_ns, void (*fn)(void *arg), void *a
 
 static void stop(void *user, void *timer)
 {
-    (void)user;
     drop(timer);
+    logctx__libevent_free_unused(user);
 }
 
 void logctx__libevent_timers_init(struct logctx_libevent *loop)
@@ -84,8 +92,10 @@ void logctx__libevent_timers_init(struct logctx_libevent *loop)
 
 void logctx__libevent_timers_end(struct logctx_libevent *loop)
 {
-    while (loop->first_timer)
-        drop(loop->first_timer);
+    for (struct timer *timer = loop->first_timer; timer; timer = timer->next) {
+        take_off(timer);
+        timer->over = true;
+    }
 }
 
 const logctx_timers_t *logctx_libevent_timers(const logctx_libevent_t *attached)

@@ -223,6 +223,26 @@ static void test_pending_at_the_end(void **state)
     take_error(LOGCTX_ERROR_INVALID_USE);
 }
 
+// Whoever has a timer may stop it when its loop has ended: here they do, with the deferreds that have a timeout.
+static void test_stopped_after_the_end(void **state)
+{
+    (void)state;
+    logctx_deferred_t *called = logctx_deferred_new(NULL, NULL, NULL), *dropped = logctx_deferred_new(NULL, NULL, NULL);
+    logctx_deferred_t *slept = logctx_sleep(timers, 1000);
+    assert_int_equal(logctx_deferred_set_timeout(called, timers, 1000), LOGCTX_OK);
+    assert_int_equal(logctx_deferred_set_timeout(dropped, timers, 1000), LOGCTX_OK);
+    logctx_deferred_add(slept, NULL, cancelled, NULL, NULL);
+    logctx_event_base_free(base);
+    base = NULL;
+    assert_null(timers->start(timers->user, 1, never_called, NULL));
+    logctx_deferred_succeed(called, NULL, NULL);
+    logctx_deferred_unref(called);
+    logctx_deferred_unref(dropped);
+    logctx_deferred_cancel(slept);
+    assert_int_equal(calls, 1);
+    logctx_deferred_unref(slept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +256,7 @@ int main(void)
         timer_test(test_the_weaker_check),
         timer_test(test_asked_by_another_thread),
         timer_test(test_pending_at_the_end),
+        timer_test(test_stopped_after_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,8 @@ LOGCTX_API void logctx_libevent_detach(logctx_libevent_t *attached);
 
 /*
  * Sleep, call later and looping calls on this loop, for the functions of logctx/timers.h. Owner: the attached base's; its
- * end stops the timers that are pending, whose functions are not called then. Errors: NULL for NULL, which is reported.
+ * end stops the timers that are pending, whose functions are not called then; what was started with them may still be
+ * called, cancelled or freed. Errors: NULL for NULL, which is reported.
  */
 LOGCTX_API const logctx_timers_t *logctx_libevent_timers(const logctx_libevent_t *attached);
 
