@@ -97,9 +97,9 @@ static bool looks_like_pid_file(int fd, const struct stat *file, char text[PID_T
 {
     ssize_t length = pread(fd, text, PID_TEXT_MAX - 1, 0);
     text[length > 0 ? length : 0] = '\0';
-    size_t digits = strspn(text, "0123456789");
-    return S_ISREG(file->st_mode) && file->st_nlink == 1 && file->st_uid == geteuid() && file->st_size == length &&
-           length < PID_TEXT_MAX - 1 && (text[digits] == '\0' || strcmp(text + digits, "\n") == 0);
+    size_t digits = strspn(text, "0123456789"), line = digits + (text[digits] == '\n');
+    return S_ISREG(file->st_mode) && file->st_nlink == 1 && file->st_uid == geteuid() && length < PID_TEXT_MAX - 1 &&
+           (ssize_t)line == length;
 }
 
 // Opened and locked, or -1 and *status. A daemon that ends removes its file: then the lock is on a file that nobody finds.
@@ -118,9 +118,10 @@ static int lock_pid_file(const char *path, logctx_status_t *status)
             *status = refuse(LOGCTX_E_IO, "the pid file is something else and is left alone:", path,
                              "it is not a file of ours with a process id; name another one");
         else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-            char why[64];
+            char why[64] = "another daemon is starting"; // and has not written its number yet
             text[strcspn(text, "\n")] = '\0';
-            snprintf(why, sizeof why, "process %s is running as another daemon", text);
+            if (*text)
+                snprintf(why, sizeof why, "process %s is running as another daemon", text);
             *status = refuse(LOGCTX_E_STATE, "the pid file is locked:", path, why);
         } else if (stat(path, &there) == 0 && there.st_dev == file.st_dev && there.st_ino == file.st_ino) {
             return fd;

@@ -430,6 +430,18 @@ static void test_pid_files_of_others(void **state)
     write_file(pid_file, "precious\n");
     assert_refused(&opts, LOGCTX_E_IO, "something else");
     assert_string_equal(read_file(pid_file), "precious\n");
+    const char binary[] = "42\0precious"; // with a byte after which text ends
+    FILE *file = fopen(pid_file, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(binary, 1, sizeof binary, file), sizeof binary);
+    assert_int_equal(fclose(file), 0);
+    assert_refused(&opts, LOGCTX_E_IO, "something else");
+    unlink(pid_file);
+    write_file(pid_file, "");
+    int lock = open(pid_file, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
+    assert_refused(&opts, LOGCTX_E_STATE, "another daemon is starting");
+    close(lock);
     unlink(pid_file);
     assert_int_equal(symlink(log_file, pid_file), 0);
     assert_refused(&opts, LOGCTX_E_IO, pid_file);
