@@ -57,9 +57,10 @@ typedef struct logctx_daemon_opts {
  * Current: the sentinel. Call it in the sentinel, outside of all blocks; when a context is current all the same,
  * unexpected_context is reported in the daemon and the sentinel is made current; the context is inert from then on.
  * Owner: *daemon is the library's.
- * Errors, all in the foreground and with a line to the host's logger: LOGCTX_E_STATE if there are other threads, this is a
- * daemon already, the call is made in a hook, or another daemon holds the pid file; LOGCTX_E_INVALID for a struct_size of
- * 0 or a path that is too long; LOGCTX_E_IO if a file or directory cannot be opened or is none of ours, or fork() fails.
+ * Errors, all in the foreground: LOGCTX_E_STATE if there are other threads or this is a daemon already, which are reported
+ * as invalid_use, or if another daemon holds the pid file; LOGCTX_E_INVALID for a path that is too long; LOGCTX_E_IO if a
+ * file or directory cannot be opened or is none of ours, or fork() fails: all with a line to the host's logger. Without
+ * one: LOGCTX_E_STATE in a hook, LOGCTX_E_INVALID for a NULL `daemon` or a struct_size of 0.
  */
 LOGCTX_API logctx_status_t logctx_daemonize(const logctx_daemon_opts_t *opts, logctx_daemon_t **daemon);
 LOGCTX_API logctx_status_t logctx_daemonize_at(const logctx_daemon_opts_t *opts, logctx_daemon_t **daemon,

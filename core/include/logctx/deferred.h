@@ -141,7 +141,10 @@ LOGCTX_API void logctx_deferred_call_here_at(logctx_deferred_t *deferred, logctx
 LOGCTX_API void logctx_deferred_cancel_here(logctx_deferred_t *deferred);
 LOGCTX_API void logctx_deferred_cancel_here_at(logctx_deferred_t *deferred, const logctx_site_t *site);
 
-/* Hold up the pairs, and let them go on; counted. Current: as logctx_deferred_add(). */
+/*
+ * Hold up the pairs, and let them go on; counted. Pairs that run when it is paused go on, until one of them waits.
+ * Current: as logctx_deferred_add(). Errors: invalid_use for one that is not paused.
+ */
 LOGCTX_API void logctx_deferred_pause(logctx_deferred_t *deferred);
 LOGCTX_API void logctx_deferred_unpause(logctx_deferred_t *deferred);
 
@@ -173,7 +176,8 @@ LOGCTX_API logctx_deferred_t *logctx_gather(logctx_deferred_t *const *members, s
  * For the consumer: make a deferred that knows nothing of contexts keep the rules. If it is not complete, the sentinel is
  * set now, and when it is called the context that is current now is put back before what is added after this.
  * Add what is to run in the context after this call, and return to the loop. Returns the same deferred, no new reference.
- * Current: the sentinel, or unchanged if it was complete. Errors: those of logctx_set_current(), later ones with this place.
+ * Current: the sentinel, or unchanged if it was complete, or if there is no memory to put the context back later. Errors:
+ * those of logctx_set_current(), later ones with this place.
  */
 LOGCTX_API logctx_deferred_t *logctx_make_yieldable(logctx_deferred_t *deferred);
 LOGCTX_API logctx_deferred_t *logctx_make_yieldable_at(logctx_deferred_t *deferred, const logctx_site_t *site);
@@ -186,7 +190,8 @@ LOGCTX_API logctx_deferred_t *logctx_make_yieldable_at(logctx_deferred_t *deferr
  * To forget it, give the reference back.
  * Current: unchanged, except that work which completes at once must have kept the context itself: else
  * background_maintained_violation is reported and it is left as it is. (Work that returns a failure has it left as it is
- * without a report, as in the reference.)
+ * without a report, as in the reference.) Errors: NULL without memory; invalid_use for a NULL function, which fails. If
+ * there is no memory to set the sentinel later, whoever completes the work gets back what its last function leaves.
  */
 LOGCTX_API logctx_deferred_t *logctx_run_in_background(logctx_work_t *work, void *user)
     __attribute__((warn_unused_result));

@@ -59,6 +59,7 @@ LOGCTX_API logctx_call_t *logctx_call_later_at(const logctx_timers_t *timers, ui
 /*
  * The same every `ms` milliseconds, until it is cancelled. The next call comes when the one before has completed, at the
  * next multiple of `ms` since the start; those it missed are left out. `_now`: the first at once, before this returns.
+ * Errors: as logctx_call_later(); it ends, and invalid_use is reported, when the loop cannot start its timer.
  */
 LOGCTX_API logctx_call_t *logctx_looping_call(const logctx_timers_t *timers, uint64_t ms, const char *kind,
                                               logctx_work_t *work, void *user, void (*release)(void *user));
@@ -77,7 +78,8 @@ LOGCTX_API void logctx_call_unref(logctx_call_t *call);
 
 /*
  * Cancel the deferred if it is not called in `ms` milliseconds; the failure is then LOGCTX_TIMEOUT instead of
- * LOGCTX_CANCELLED. Set it before what is to see the timeout is added. Errors: LOGCTX_E_INVALID for NULL, else
+ * LOGCTX_CANCELLED. Set it before what is to see the timeout is added. The timer goes with the deferred; one that is called
+ * already gets none. Errors: LOGCTX_E_INVALID for a NULL deferred, and for timers that cannot be used, which are reported;
  * LOGCTX_E_NO_MEMORY if the timer could not be started.
  */
 LOGCTX_API logctx_status_t logctx_deferred_set_timeout(logctx_deferred_t *deferred, const logctx_timers_t *timers,
