@@ -18,6 +18,32 @@ static void verdict(struct thread *thread, logctx_t *expected, logctx_t *found, 
                                                 .set_by = found_at});
 }
 
+// A context that is known by generation: held by somebody else, or with a reference of ours, for another thread may be about
+// to free it. The sentinel if it is gone.
+struct known {
+    logctx_t *ctx;
+    bool ours;
+};
+
+static struct known known(logctx_t *ctx, uint32_t generation, bool held)
+{
+    ctx = logctx__if_generation(ctx, generation);
+    if (likely(held) || is_sentinel(ctx))
+        return (struct known){ctx, false};
+    return logctx__ref_same(ctx, generation) ? (struct known){ctx, true} : (struct known){&logctx__sentinel, false};
+}
+
+static struct known previous_of(const logctx_t *ctx)
+{
+    return known(ctx->previous, ctx->previous_generation, READ_RELAXED(ctx->previous_held));
+}
+
+static void let_go(struct known known)
+{
+    if (unlikely(known.ours))
+        logctx_unref(known.ctx);
+}
+
 // Switch to `to`, judge whether `expected` was current before. What was found is held until it has been named. `blame` is
 // who made `to` current when it was so before, or the same as `site`.
 static void switch_and_judge(logctx_t *to, logctx_t *expected, const logctx_site_t *site, const logctx_site_t *blame)
@@ -29,7 +55,7 @@ static void switch_and_judge(logctx_t *to, logctx_t *expected, const logctx_site
     }
     logctx_t *found = current_context();
     const logctx_site_t *found_at = thread->current_at;
-    bool hold = unlikely(found != expected) && thread->pinned;
+    bool hold = unlikely(found != expected); // once it is left another thread may take it over, and end it
     if (hold)
         logctx_ref(found);
     logctx__put_back(thread, to, site, blame);
@@ -51,22 +77,23 @@ void logctx_enter_at(logctx_t *ctx, const logctx_site_t *site)
         logctx__switch(thread, ctx, site);
         return;
     }
-    logctx_t *expected = logctx__if_generation(ctx->previous, ctx->previous_generation);
+    struct known expected = previous_of(ctx);
     logctx_t *old = current_context();
     const logctx_site_t *old_at = thread->current_at;
-    bool hold = unlikely(old != expected) && thread->pinned;
-    if (hold)
+    bool mismatch = unlikely(old != expected.ctx);
+    if (mismatch)
         logctx_ref(old);
     logctx__switch(thread, ctx, site);
-    if (unlikely(old != expected))
+    if (mismatch) {
         logctx__report(thread, &(struct occurrence){.kind = LOGCTX_ERROR_PREVIOUS_CONTEXT_MISMATCH,
                                                     .affected = ctx,
-                                                    .expected = logctx_name(expected),
+                                                    .expected = logctx_name(expected.ctx),
                                                     .found = logctx_name(old),
                                                     .found_by = site,
                                                     .set_by = old_at});
-    if (hold)
         logctx_unref(old);
+    }
+    let_go(expected);
 }
 
 void(logctx_enter)(logctx_t *ctx)
@@ -83,16 +110,17 @@ void logctx_exit_at(logctx_t *ctx, const logctx_site_t *site)
     if (is_sentinel(ctx) || is_inert(ctx))
         return;
     struct thread *thread = this_thread();
-    // The caller's reference holds ctx; its previous is held by ctx, or is the sentinel if it is gone.
-    logctx_t *previous = logctx__if_generation(ctx->previous, ctx->previous_generation);
+    struct known previous = previous_of(ctx); // the caller's reference holds ctx
     if (unlikely(READ_RELAXED(ctx->refs) == 0)) {
         logctx__misuse("logctx_exit() got a context whose last reference was given back before; exit first, then "
                        "logctx_unref()",
                        site);
-        logctx__switch(thread, previous, site);
+        logctx__switch(thread, previous.ctx, site);
+        let_go(previous);
         return;
     }
-    switch_and_judge(previous, ctx, site, site);
+    switch_and_judge(previous.ctx, ctx, site, site);
+    let_go(previous);
     if (!logctx__finish(thread, ctx, site) && unlikely(ctx->process) && thread)
         logctx__process_exited(thread, ctx, false, site);
 }
@@ -149,9 +177,11 @@ void logctx_preserve_exit_at(logctx_preserve_t *block, const logctx_site_t *site
         logctx__misuse("logctx_preserve_exit() got NULL or a block that was not begun", site);
         return;
     }
-    logctx_t *old = logctx__if_generation(block->old, block->old_generation);
-    logctx_t *target = logctx__if_generation(block->target, block->target_generation);
-    switch_and_judge(old, target, site, block->old_at);
+    struct known old = known(block->old, block->old_generation, block->held);
+    struct known target = known(block->target, block->target_generation, block->held);
+    switch_and_judge(old.ctx, target.ctx, site, block->old_at);
+    let_go(target);
+    let_go(old);
     if (!block->held)
         return;
     block->held = false;

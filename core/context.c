@@ -250,7 +250,7 @@ static void set_previous(logctx_t *ctx)
 {
     ctx->previous = logctx_ref(current_context());
     ctx->previous_generation = READ_RELAXED(ctx->previous->generation);
-    ctx->previous_held = true;
+    atomic_store_explicit(&ctx->previous_held, true, memory_order_relaxed);
 }
 
 // Takes the caller's reference to `parent`.
@@ -588,7 +588,7 @@ static void release(logctx_t *ctx)
     ctx->next_foreign = NULL;
     while (ctx) {
         logctx_t *dead = ctx->next_foreign;
-        logctx_t *const held[] = {ctx->parent, ctx->previous_held ? ctx->previous : NULL};
+        logctx_t *const held[] = {ctx->parent, READ_RELAXED(ctx->previous_held) ? ctx->previous : NULL};
         let_go(ctx);
         atomic_fetch_add_explicit(&ctx->generation, 1, memory_order_relaxed);
         struct thread *owner = ctx->owner;
@@ -622,8 +622,8 @@ bool logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *s
 {
     if (!finish(thread, ctx, site))
         return false;
-    if (ctx->previous_held) {
-        ctx->previous_held = false;
+    if (READ_RELAXED(ctx->previous_held)) {
+        atomic_store_explicit(&ctx->previous_held, false, memory_order_relaxed);
         logctx_unref(ctx->previous);
     }
     drop_live_reference(thread, ctx);

@@ -18,8 +18,8 @@ static bool runs_elsewhere(const struct thread *thread, const logctx_t *ctx)
 // By generation, since a reference could close a ring. Returns the reference that there was.
 static logctx_t *change_previous(logctx_t *ctx, logctx_t *previous)
 {
-    logctx_t *held = ctx->previous_held ? ctx->previous : NULL;
-    ctx->previous_held = false;
+    logctx_t *held = READ_RELAXED(ctx->previous_held) ? ctx->previous : NULL;
+    atomic_store_explicit(&ctx->previous_held, false, memory_order_relaxed);
     ctx->previous = previous;
     ctx->previous_generation = READ_RELAXED(previous->generation);
     return held;

@@ -136,7 +136,7 @@ struct logctx {
      */
     logctx_t *previous;
     uint32_t previous_generation;
-    bool previous_held;
+    atomic_bool previous_held;
 
     uint8_t status; /* `lock` */
 

@@ -730,6 +730,42 @@ static void test_switches_take_no_lock(void **state)
     worker_end(&worker);
 }
 
+// ---- what is known by generation only ----
+
+static logctx_t *to_be_freed;
+
+static void free_it(const logctx_error_t *error, void *user)
+{
+    (void)error;
+    (void)user;
+    logctx_t *ctx = to_be_freed;
+    to_be_freed = NULL;
+    logctx_unref(ctx);
+}
+
+// Whom a context that was handed over came from may be freed by another thread at any time: here by the hook of an error that
+// comes before the one that names it.
+static void test_the_previous_one_is_freed_before_it_is_named(void **state)
+{
+    (void)state;
+    const char *name = "a name that is too long for the context itself, so that it has memory of its own";
+    to_be_freed = make("k", name);
+    logctx_set_current(to_be_freed);
+    logctx_t *ctx = make("k", "B");
+    assert_int_equal(logctx_hand_over(ctx), LOGCTX_OK);
+    logctx_set_current(logctx_sentinel());
+    logctx_finish(ctx);
+    logctx_finish(to_be_freed);
+    logctx_test_chain_hook(free_it, NULL);
+    logctx_enter(ctx);
+    logctx_test_chain_hook(NULL, NULL);
+    assert_null(to_be_freed);
+    take_error(LOGCTX_ERROR_RESTARTED_FINISHED);
+    assert_string_equal(take_error(LOGCTX_ERROR_PREVIOUS_CONTEXT_MISMATCH)->expected, name);
+    logctx_set_current(logctx_sentinel());
+    logctx_unref(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -755,6 +791,7 @@ int main(void)
         core_test(test_at_home_already),
         core_test(test_the_flight_recorder_names_it),
         core_test(test_switches_take_no_lock),
+        core_test(test_the_previous_one_is_freed_before_it_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
