@@ -50,9 +50,10 @@ void logctx__entry_append(logctx_deferred_t *deferred, struct entry *entry)
 
 void logctx__result_free(logctx_result_t *result)
 {
-    if (result->destroy)
-        result->destroy(result->value);
+    logctx_result_t gone = *result;
     *result = logctx_success(NULL, NULL);
+    if (gone.destroy)
+        gone.destroy(gone.value);
 }
 
 bool logctx__deferred_usable(const logctx_deferred_t *deferred)

@@ -69,10 +69,11 @@ struct logctx_deferred {
     unsigned paused;
     unsigned waiters; /* hand-overs in its queue */
     bool called : 1, running : 1, waiting : 1;
-    bool cancelling : 1;            /* its canceller runs or has run */
-    bool late : 1;                  /* cancelled without a canceller: one call that comes late is ignored */
-    bool handled : 1;               /* somebody has taken note of the failure */
-    logctx_result_t result;         /* meaningful once called, unless it waits */
+    bool lent : 1;          /* while it runs: its result is being worked on, and its value not ours to give away */
+    bool cancelling : 1;    /* its canceller runs or has run */
+    bool late : 1;          /* cancelled without a canceller: one call that comes late is ignored */
+    bool handled : 1;       /* somebody has taken note of the failure */
+    logctx_result_t result; /* meaningful once called, unless it waits */
     const logctx_site_t *called_at; /* where its result comes from */
     logctx_deferred_t *waiting_on;  /* if `waiting`; not kept; NULL when that one is gone */
     struct entry *first, *last;

@@ -33,10 +33,8 @@ static bool waits_for(const logctx_deferred_t *deferred, const logctx_deferred_t
 }
 
 // The value of `in` goes, unless it comes back in `out` or the function has kept it.
-static void replace_result(logctx_deferred_t *deferred, const void *before, logctx_result_t *in, logctx_result_t out)
+static void replace_result(logctx_deferred_t *deferred, logctx_result_t *in, logctx_result_t out)
 {
-    if (unlikely(deferred->result.value != before)) // somebody has given it another one meanwhile
-        logctx__result_free(&deferred->result);
     bool same = !out.deferred && out.value == in->value;
     deferred->result = logctx_success(NULL, NULL);
     if (!same)
@@ -45,16 +43,29 @@ static void replace_result(logctx_deferred_t *deferred, const void *before, logc
         deferred->result = out;
 }
 
-// The pair of `entry` has returned `other`: either its result is there, or `entry` is what goes on when it is. True if it
-// waits.
-static bool wait_for(logctx_deferred_t *deferred, struct entry *entry, logctx_deferred_t *other)
+// The result of one that is there. What is lent stays with who works on it, but for the error.
+static void take_result(logctx_deferred_t *deferred, logctx_deferred_t *other)
 {
+    deferred->result = other->lent ? (logctx_result_t){.error = other->result.error} : other->result;
+    deferred->called_at = other->called_at;
+    other->result = logctx_success(NULL, NULL);
+}
+
+// The pair of `entry` has returned `other`: either its result is there, or `entry` is what goes on when it is.
+static void wait_for(logctx_deferred_t *deferred, struct entry *entry, logctx_deferred_t *other)
+{
+    if (unlikely(!logctx__deferred_usable(other))) {
+        deferred->result = logctx_failure("_OTHER", NULL, NULL);
+        logctx__entry_free(entry);
+        return;
+    }
     if (waits_for(other, deferred)) {
         logctx__misuse(
             "a function of a deferred returned that deferred, or one that waits for it: neither could ever have a "
             "result, so it fails",
             NULL);
         deferred->result = logctx_failure("_OTHER", NULL, NULL);
+        logctx__entry_free(entry);
     } else if (!other->called || other->paused > 0) {
         *entry = (struct entry){.owner = entry->owner, .kind = ENTRY_HAND_OVER, .to = logctx_deferred_ref(deferred)};
         deferred->paused++;
@@ -62,57 +73,49 @@ static bool wait_for(logctx_deferred_t *deferred, struct entry *entry, logctx_de
         deferred->waiting_on = other;
         other->waiters++;
         logctx__entry_append(other, entry);
-        logctx_deferred_unref(other);
-        return true;
     } else {
-        deferred->result = other->result;
-        deferred->called_at = other->called_at;
-        other->result = logctx_success(NULL, NULL);
-        if (other->running) { // its value is lent to the function that runs, which decides what becomes of it
-            deferred->result.value = NULL;
-            deferred->result.destroy = NULL;
-        }
+        take_result(deferred, other);
+        logctx__entry_free(entry);
     }
-    logctx__entry_free(entry);
     logctx_deferred_unref(other);
-    return false;
 }
 
-// True if the deferred waits for another one now.
+// True if the deferred waits for another one now. It counts as running until all is released: what the host's functions
+// add meanwhile has its turn after what is there.
 static bool run_pair(logctx_deferred_t *deferred, struct entry *entry)
 {
     logctx_callback_t *function = deferred->result.error ? entry->errback : entry->callback;
-    if (!function) {
-        release_pair(entry);
-        logctx__entry_free(entry);
-        return false;
-    }
-    logctx_result_t in = deferred->result;
-    const void *before = in.value;
+    logctx_result_t in = deferred->result, out = in;
     deferred->running = true;
-    logctx_result_t out = function(entry->user, &in);
-    deferred->running = false;
-    replace_result(deferred, before, &in, out);
+    if (function) {
+        deferred->lent = true;
+        out = function(entry->user, &in);
+        deferred->lent = false;
+        replace_result(deferred, &in, out);
+    }
     release_pair(entry);
     if (unlikely(out.deferred))
-        return wait_for(deferred, entry, out.deferred);
-    logctx__entry_free(entry);
-    return false;
+        wait_for(deferred, entry, out.deferred);
+    else
+        logctx__entry_free(entry);
+    deferred->running = false;
+    return deferred->waiting;
 }
 
 // Whoever has taken the result while the step ran has taken a copy without the value.
 static void end_step(logctx_deferred_t *deferred, const struct entry *entry)
 {
-    deferred->running = false;
+    deferred->lent = false;
     deferred->result = entry->in;
     if (entry->clear)
         logctx__result_free(&deferred->result);
+    deferred->running = false;
 }
 
 // True, and the entry is a frame, if it has called another deferred, which runs before the step ends.
 static bool run_step(logctx_deferred_t *deferred, struct entry *entry)
 {
-    deferred->running = true;
+    deferred->running = deferred->lent = true;
     entry->in = deferred->result;
     logctx_deferred_t *called = entry->step(entry, &entry->in);
     if (called) {
@@ -163,9 +166,9 @@ static struct entry *run_queue(logctx_deferred_t *deferred)
 static struct entry *pop(struct entry *top)
 {
     struct entry *below = top->next;
+    logctx_deferred_unref(top->to);
     if (top->calls && top->resumes)
         end_step(top->resumes, top);
-    logctx_deferred_unref(top->to);
     if (top->owner)
         logctx__entry_free(top);
     return below;
