@@ -99,7 +99,9 @@ LOGCTX_API logctx_deferred_t *logctx_deferred_ref(logctx_deferred_t *deferred);
 /*
  * Give a reference back. With the last one the deferred is freed: what waits in it is dropped and released, never run, and
  * a failure that no errback has taken is reported as unhandled_failure, with the place that failed it. Deferreds that wait
- * for each other, dropped by all, are freed together. Current: unchanged, whatever the release functions do.
+ * for each other, dropped by all, are freed together; only a member that waits for its own gather, and work that waits for
+ * the end of its own process, keep each other until one of them is called. Current: unchanged, whatever the release functions
+ * do.
  */
 LOGCTX_API void logctx_deferred_unref(logctx_deferred_t *deferred);
 
