@@ -17,6 +17,7 @@ static gboolean run_timer(GSource *source, GSourceFunc function, gpointer data)
     static const logctx_site_t here = {__FILE__, __LINE__, __func__};
     logctx__glib_dispatching(&here);
     timer->function(timer->arg);
+    g_source_unref(source);
     return G_SOURCE_REMOVE;
 }
 
@@ -40,14 +41,14 @@ static void *start_timer(void *user, uint64_t delay_ns, void (*fn)(void *arg), v
     timer->arg = arg;
     g_source_set_ready_time(source, in_us(delay_ns));
     g_source_attach(source, context);
-    g_source_unref(source); // the main context has it, until it ran or is stopped
-    return source;
+    return source; // with a reference of ours until it ran or is stopped: the main context may go before
 }
 
 static void stop_timer(void *user, void *timer)
 {
     (void)user;
     g_source_destroy(timer);
+    g_source_unref(timer);
 }
 
 logctx_timers_t logctx__glib_timers_of(struct logctx_glib *loop)

@@ -112,11 +112,29 @@ static void test_after_detaching(void **state)
     attached = logctx_glib_attach(NULL, "test");
 }
 
+static void test_stopped_after_the_main_context_has_gone(void **state)
+{
+    (void)state;
+    GMainContext *context = g_main_context_new();
+    logctx_glib_t *loop = logctx_glib_attach(context, "gone");
+    logctx_deferred_t *slept = logctx_sleep(logctx_glib_timers(loop), 1000000);
+    logctx_deferred_add(slept, NULL, handle, NULL, NULL);
+    logctx_glib_detach(loop);
+    g_main_context_unref(context);
+    logctx_deferred_cancel(slept);
+    logctx_deferred_unref(slept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        glib_test(test_sleep),         glib_test(test_cancelled_sleep), glib_test(test_call_later),
-        glib_test(test_looping_calls), glib_test(test_timeout),         glib_test(test_after_detaching),
+        glib_test(test_sleep),
+        glib_test(test_cancelled_sleep),
+        glib_test(test_call_later),
+        glib_test(test_looping_calls),
+        glib_test(test_timeout),
+        glib_test(test_after_detaching),
+        glib_test(test_stopped_after_the_main_context_has_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
