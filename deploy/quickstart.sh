@@ -116,7 +116,8 @@ build_programs() {
     # A build that has the tests in it keeps them.
     [ -e "$build/CMakeCache.txt" ] || native=(-DLOGCTX_TESTS=OFF)
     progress_run configuring "$state/configure.log" \
-        cmake --preset release "${generator[@]}" ${native[@]+"${native[@]}"} ||
+        cmake --preset release "${generator[@]}" -DLOGCTX_EXPORTER=ON -DLOGCTX_DEPLOY=ON \
+        ${native[@]+"${native[@]}"} ||
         die "cmake could not configure the build; the lines above say why."
     progress_run building "$state/build.log" \
         cmake --build "$build" -j "$(nproc)" --target logctx-demo logctx-dashboard ||
