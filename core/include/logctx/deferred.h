@@ -73,8 +73,8 @@ static inline logctx_result_t logctx_wait_for(logctx_deferred_t *deferred)
 /*
  * A function of a pair: gets the result so far and returns the one to go on with. `result` is borrowed: its value is freed
  * afterwards, unless the returned result has the same value, or the function has kept it and set result->destroy to NULL.
- * To pass it on: `return *result;`. Who returns, meanwhile, the deferred whose function runs takes its result without the
- * value.
+ * To pass it on: `return *result;`. A deferred that begins to wait for this one while the function runs gets the result
+ * without the value.
  */
 typedef logctx_result_t logctx_callback_t(void *user, logctx_result_t *result);
 
@@ -84,8 +84,8 @@ typedef logctx_result_t logctx_work_t(void *user);
 /*
  * A new deferred. `cancel` (or NULL) is called once when it is cancelled before it was called: it stops the work, and may
  * call the deferred itself; cancelling it from there again does nothing. `release` (or NULL) frees `user`, when the
- * deferred is freed. Current: unchanged. Owner: the caller has one reference, and borrows `user` to the deferred until release. Errors: NULL
- * without memory; then `release` has been called.
+ * deferred is freed. Current: unchanged. Owner: the caller has one reference; `user` has to live until `release`.
+ * Errors: NULL without memory; then `release` has been called.
  */
 typedef void logctx_canceller_t(void *user, logctx_deferred_t *deferred);
 LOGCTX_API logctx_deferred_t *logctx_deferred_new(logctx_canceller_t *cancel, void *user, void (*release)(void *user));
