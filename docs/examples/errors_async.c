@@ -169,7 +169,7 @@ static void unhandled_failure(void)
 {
     logctx_deferred_t *query = logctx_deferred_new(NULL, NULL, NULL);
     logctx_deferred_fail(query, "refused", NULL, NULL);
-    logctx_deferred_unref(query); // wrong: the last reference, and nobody has looked at the failure
+    logctx_deferred_unref(query); // wrong: the last reference, and no errback has taken the failure
 }
 
 static void unhandled_failure_mended(void)

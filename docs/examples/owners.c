@@ -90,7 +90,7 @@ static void orphan(void)
     CHECK(all_errors() == 0);
 }
 
-// A failure that nobody has looked at is told of when the deferred is freed.
+// A failure that no errback has taken is told of when the deferred is freed.
 static void unseen_failure(void)
 {
     static int details;
