@@ -141,21 +141,21 @@ logctx_bound_t *(logctx_bind)(logctx_bound_fn_t *fn, void *user)
     return logctx_bind_at(fn, user, logctx__site_of_caller(__builtin_return_address(0)));
 }
 
-static bool is_callable(const logctx_bound_t *bound)
+static bool is_callable(const logctx_bound_t *bound, void *caller)
 {
     if (likely(bound && bound->fn))
         return true;
     logctx__misuse(
         "logctx_bound_call() got NULL, or a bound callback that was freed; logctx_bind() returns NULL without "
         "memory",
-        NULL);
+        logctx__site_of_caller(caller));
     return false;
 }
 
 void logctx_bound_call(void *user)
 {
     const logctx_bound_t *bound = user;
-    if (!is_callable(bound))
+    if (!is_callable(bound, __builtin_return_address(0)))
         return;
     logctx_resumed_t resumed = logctx_resume(&bound->capture);
     bound->fn(bound->user);
@@ -165,7 +165,7 @@ void logctx_bound_call(void *user)
 void logctx_bound_call_once(void *user)
 {
     logctx_bound_t *bound = user;
-    if (!is_callable(bound))
+    if (!is_callable(bound, __builtin_return_address(0)))
         return;
     logctx_bound_fn_t *fn = bound->fn;
     void *own = bound->user;

@@ -63,7 +63,7 @@ static void wait_for(logctx_deferred_t *deferred, struct entry *entry, logctx_de
         logctx__misuse(
             "a function of a deferred returned that deferred, or one that waits for it: neither could ever have a "
             "result, so it fails",
-            NULL);
+            deferred->called_at);
         deferred->result = logctx_failure("_OTHER", NULL, NULL);
         logctx__entry_free(entry);
     } else if (!other->called || other->paused > 0) {

@@ -184,7 +184,10 @@ static void test_waiting_for_oneself(void **state)
     logctx_deferred_add(b, wait_for_user, NULL, a, NULL);
     logctx_deferred_succeed(a, NULL, NULL);
     logctx_deferred_succeed(b, NULL, NULL); // would wait for a, which waits for it
-    assert_non_null(strstr(take_error(LOGCTX_ERROR_INVALID_USE)->message, "waits for it"));
+    int called_at = __LINE__ - 1;
+    const logctx_test_error_t *ring = take_error(LOGCTX_ERROR_INVALID_USE);
+    assert_non_null(strstr(ring->message, "waits for it"));
+    assert_at(ring->found_by, called_at);
     assert_true(logctx_deferred_is_complete(a));
     assert_string_equal(logctx_deferred_result(a)->error, "_OTHER");
     logctx_deferred_add(a, NULL, drop_value, NULL, NULL);
