@@ -56,7 +56,7 @@ void logctx__process_resumed(struct thread *thread, logctx_t *process, const log
 void logctx__process_exited(struct thread *thread, logctx_t *process, bool first, const logctx_site_t *site)
 {
     if (unlikely(!first))
-        report(thread, LOGCTX_ERROR_BGPROC_EXITED, process, site, thread->current_at);
+        report(thread, LOGCTX_ERROR_BGPROC_EXITED, process, site, READ_RELAXED(process->switched_at));
     else
         tell(thread, process, true);
 }

@@ -121,6 +121,7 @@ static void test_run_again_and_ended_twice(void **state)
     error = take_error(LOGCTX_ERROR_BGPROC_EXITED);
     assert_string_equal(error->message, "Background process exited without a proc: sync-7");
     assert_at(error->found_by, __LINE__ - 3);
+    assert_at(error->set_by, again);
     logctx_unref(ctx);
 }
 
