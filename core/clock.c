@@ -1,8 +1,7 @@
-// The clocks: those of the kernel behind logctx_clock_t (the one for tests is in fake_clock.c), and the one in use. The fast clock will be one more row.
+// The clocks: those of the kernel behind logctx_clock_t (the one for tests is in fake_clock.c), and the one in use.
 //
-// The thread clock is exact and refreshes the kernel's sums; getrusage tells user from system, but only by whole ticks.
-// So the "cpu" clock asks getrusage only when a tick fell since the last reading, and the segment that is being
-// stopped then gets it.
+// A switch under the "cpu" clock goes by cpu_clock.c, which asks the kernel as seldom as it can. Its functions here, which
+// a host may call and wrap, always ask.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
@@ -59,32 +58,13 @@ static bool read_rusage(void *user, logctx_cpu_reading_t *out)
     return true;
 }
 
-// What getrusage said at this thread's last tick.
-static _Thread_local struct {
-    uint64_t tick;
-    logctx_cpu_reading_t at_tick;
-} last __attribute__((tls_model("initial-exec")));
-
-// The kernel's clocks of the child's thread start from zero.
-void logctx__clock_in_child(void)
-{
-    last.tick = 0;
-}
-
+// The total is exact; the parts are ticks.
 static bool read_thread_clock(void *user, logctx_cpu_reading_t *out)
 {
     struct timespec at;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at) != 0)
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at) != 0 || !read_rusage(user, out))
         return false;
-    uint64_t tick = read_ns(CLOCK_MONOTONIC_COARSE);
-    if (tick != last.tick) {
-        last.tick = tick;
-        if (!read_rusage(user, &last.at_tick))
-            return false;
-    }
     out->total_ns = (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
-    out->user_ns = last.at_tick.user_ns;
-    out->system_ns = last.at_tick.system_ns;
     return true;
 }
 
@@ -117,9 +97,16 @@ const logctx_clock_t *logctx_get_clock(void)
     return READ_RELAXED(logctx__clock);
 }
 
+// Whose readings cpu_clock.c makes.
+static bool is_cpu(const logctx_clock_t *clock)
+{
+    return clock == &clocks[0];
+}
+
 const char *logctx_cpu_clock_name(void)
 {
-    return READ_RELAXED(logctx__clock)->name;
+    const logctx_clock_t *clock = READ_RELAXED(logctx__clock);
+    return is_cpu(clock) ? logctx__cpu_mode_name() : clock->name;
 }
 
 logctx_status_t logctx_set_clock(const logctx_clock_t *clock)
@@ -133,6 +120,7 @@ logctx_status_t logctx_set_clock(const logctx_clock_t *clock)
     if (logctx__tls.thread)
         logctx__loop_retire(logctx__tls.thread, "none"); // what the old clock has measured
     atomic_store_explicit(&logctx__clock, clock ? clock : &clocks[0], memory_order_relaxed);
+    logctx__cpu_use(!clock || is_cpu(clock));
     logctx__reread_thread_id();
     return LOGCTX_OK;
 }
@@ -149,10 +137,54 @@ uint64_t logctx__unix(void)
     return clock->unix_ns(clock->user);
 }
 
-bool logctx__read_cpu(logctx_cpu_reading_t *out)
+void logctx__clock_begin(struct thread *thread)
+{
+    thread->cpu_begun = is_cpu(READ_RELAXED(logctx__clock));
+    if (thread->cpu_begun) {
+        logctx__cpu_probe();
+        logctx__cpu_clock_begin(&thread->cpu, &logctx__cpu_source, logctx__cpu_word());
+    } else {
+        logctx__cpu_clock_rest(&thread->cpu);
+    }
+}
+
+// A thread that was attached while another clock was in use has not begun with this one.
+static bool read_cpu_clock(struct thread *thread, uint64_t counter, enum cpu_how how, logctx_cpu_reading_t *out,
+                           uint64_t *monotonic)
+{
+    if (unlikely(!thread->cpu_begun))
+        logctx__clock_begin(thread);
+    if (!is_sentinel(current_context()))
+        how |= CPU_CONTEXT;
+    return logctx__cpu_clock_read(&thread->cpu, &logctx__cpu_source, counter, how, out, monotonic);
+}
+
+bool logctx__read_clocks_slowly(struct thread *thread, uint64_t counter, logctx_cpu_reading_t *out, uint64_t *monotonic)
 {
     const logctx_clock_t *clock = READ_RELAXED(logctx__clock);
-    return clock->read_cpu(clock->user, out);
+    if (is_cpu(clock))
+        return read_cpu_clock(thread, counter, CPU_SENTINEL, out, monotonic);
+    if (unlikely(thread->cpu_begun))
+        logctx__clock_begin(thread);
+    bool read = clock->read_cpu(clock->user, out);
+    *monotonic = clock->monotonic_ns(clock->user);
+    return read;
+}
+
+bool logctx__read_cpu_now(struct thread *thread, int64_t *total)
+{
+    const logctx_clock_t *clock = READ_RELAXED(logctx__clock);
+    logctx_cpu_reading_t reading;
+    uint64_t monotonic;
+    bool read;
+    if (is_cpu(clock)) {
+        read = read_cpu_clock(thread, cpu_counter(), CPU_ASK, &reading, &monotonic);
+        reading.total_ns += thread->cpu.to_kernel;
+    } else {
+        read = clock->read_cpu(clock->user, &reading);
+    }
+    *total = reading.total_ns;
+    return read;
 }
 
 uint64_t logctx__clock_thread_id(void)
@@ -166,7 +198,7 @@ uint64_t logctx__clock_thread_id(void)
 bool logctx__read_cpu_of(const struct thread *thread, int64_t *total)
 {
     const logctx_clock_t *clock = READ_RELAXED(logctx__clock);
-    if (clock == &clocks[0] || clock == &clocks[1]) {
+    if (is_cpu(clock) || clock == &clocks[1]) {
         struct timespec at;
         if (!thread->has_clock_id || clock_gettime(thread->clock_id, &at) != 0)
             return false;

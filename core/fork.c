@@ -26,7 +26,6 @@ static void in_child(void)
     logctx__tls.thread = NULL;
     logctx__threads_in_child();
     logctx__contexts_in_child();
-    logctx__clock_in_child();
     logctx__loops_in_child();
     logctx__sinks_in_child();
     logctx__daemon_in_child();

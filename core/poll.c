@@ -21,12 +21,12 @@ static void report_leak(struct thread *thread, logctx_t *leaked, const logctx_si
 }
 
 // libuv runs the callbacks of streams before its poll phase ends: what contexts used in between is theirs.
-static bool outside_contexts(const struct thread *thread, int64_t *cpu)
+static bool outside_contexts(struct thread *thread, int64_t *cpu)
 {
-    logctx_cpu_reading_t now;
-    if (!logctx__read_cpu(&now))
+    int64_t now;
+    if (!logctx__read_cpu_now(thread, &now))
         return false;
-    *cpu = now.total_ns - READ_RELAXED(thread->attributed_cpu);
+    *cpu = now - READ_RELAXED(thread->attributed_cpu);
     return true;
 }
 
@@ -78,6 +78,7 @@ void logctx_poll_end(void)
     if (!thread || !thread->in_poll)
         return;
     thread->in_poll = false;
+    logctx__cpu_clock_polled(&thread->cpu, &logctx__cpu_source);
     int64_t now;
     if (unlikely(thread->poll_measured) && outside_contexts(thread, &now))
         thread->poll_cost = now > thread->poll_cpu ? now - thread->poll_cpu : 0;

@@ -1,8 +1,8 @@
 // The switch: the one place where another context becomes current. One reading of the thread's clock stops the old context
 // and starts the new one; everything that can go wrong here is reported, and the switch happens all the same.
 //
-// Budget of logctx__switch() without an error: one CPU clock reading, one monotonic reading, no allocation, no lock, no
-// locked instruction, no other system call. The same for contexts that were handed over, and for the children of another
+// Budget of logctx__switch() without an error: one reading of the clocks, no allocation, no lock, no locked instruction, no
+// system call but those of the clock (the "cpu" clock: none as a rule, see cpu_clock.h). The same for contexts that were handed over, and for the children of another
 // thread's context: all that a switch writes is the context's and this thread's own.
 //
 // SPDX-License-Identifier: Apache-2.0
@@ -25,11 +25,11 @@ static void change_slice(struct thread *thread)
     FENCE(memory_order_release);
 }
 
-static void publish_slice(struct thread *thread, struct shard *shard, int64_t cpu, uint64_t monotonic)
+static void publish_slice(struct thread *thread, struct shard *shard, int64_t total, uint64_t monotonic)
 {
     unsigned sequence = READ_RELAXED(thread->slice_sequence);
     atomic_store_explicit(&thread->slice_shard, shard, memory_order_relaxed);
-    atomic_store_explicit(&thread->slice_cpu, cpu, memory_order_relaxed);
+    atomic_store_explicit(&thread->slice_cpu, total + thread->cpu.to_kernel, memory_order_relaxed);
     atomic_store_explicit(&thread->slice_monotonic, monotonic, memory_order_relaxed);
     atomic_store_explicit(&thread->slice_sequence, sequence + 1, memory_order_release);
 }
@@ -145,8 +145,8 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     logctx_cpu_reading_t reading;
     change_slice(
         thread); // before the reading: a collection that reads the clock after it must not take the slice as running
-    const logctx_cpu_reading_t *now = logctx__read_cpu(&reading) ? &reading : NULL;
-    uint64_t monotonic = logctx__monotonic();
+    uint64_t monotonic;
+    const logctx_cpu_reading_t *now = read_clocks(thread, &reading, &monotonic) ? &reading : NULL;
     if (!is_sentinel(from))
         stop(thread, from, now, monotonic, site);
     if (unlikely(logctx__tls.thread != thread)) // a hook has forked, and this is the child
@@ -189,12 +189,12 @@ void logctx__charge_running(struct thread *thread, logctx_t *ctx)
     bool within = READ_RELAXED(thread->slice_sequence) & 1;
     if (!within)
         change_slice(thread);
-    if (!logctx__read_cpu(&now)) {
+    uint64_t monotonic;
+    if (!read_clocks(thread, &now, &monotonic)) {
         if (!within)
             publish_slice(thread, NULL, 0, 0);
         return;
     }
-    uint64_t monotonic = logctx__monotonic();
     logctx__charge_slice(thread, ctx, &now, monotonic, NULL);
     ctx->start = now;
     ctx->start_monotonic = monotonic;
@@ -206,9 +206,9 @@ void logctx__charge_running(struct thread *thread, logctx_t *ctx)
 void logctx__begin_slice(struct thread *thread, logctx_t *ctx)
 {
     logctx_cpu_reading_t now;
-    if (!logctx__read_cpu(&now))
+    uint64_t monotonic;
+    if (!read_clocks(thread, &now, &monotonic))
         return;
-    uint64_t monotonic = logctx__monotonic();
     change_slice(thread);
     ADD_OWNED(ctx->switches, 1);
     begin_slice(ctx, &now, monotonic);

@@ -237,15 +237,16 @@ static void begin(struct thread *thread)
     thread->current_at = NULL;
     clockid_t clock_id;
     bool has_clock_id = pthread_getcpuclockid(pthread_self(), &clock_id) == 0;
-    logctx_cpu_reading_t reading = {0};
-    bool has_reading = logctx__read_cpu(&reading);
+    logctx__clock_begin(thread);
+    int64_t now;
+    bool has_reading = logctx__read_cpu_now(thread, &now);
     logctx__lock(&thread->lock);
     atomic_store_explicit(&thread->tid, (int)syscall(SYS_gettid), memory_order_relaxed);
     snprintf(thread->loop_name, sizeof thread->loop_name, "%s", "none");
     if (has_clock_id)
         thread->clock_id = clock_id;
     thread->has_clock_id = has_clock_id;
-    thread->cpu_base = has_reading ? reading.total_ns : 0;
+    thread->cpu_base = has_reading ? now : 0;
     logctx__unlock(&thread->lock);
 }
 

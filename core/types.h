@@ -30,7 +30,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define LOGCTX_INTERNAL __attribute__((visibility("hidden")))
+#include "cpu_clock.h"
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -229,6 +230,8 @@ struct thread {
     _Atomic uint64_t id; /* what counts as the same thread; 0: has none now. Written by the owner, read by hand-overs */
 
     /* Owner only. */
+    struct cpu_clock cpu;
+    bool cpu_begun; /* false: another clock is in use, as far as is known */
     uint64_t random[4];
     unsigned char random_generation; /* of the process that seeded it; 0: not seeded */
     bool pinned;                     /* current holds a reference, given back when it is left */
@@ -264,7 +267,7 @@ struct thread {
     /* The slice that runs, for collections on other threads: sequence odd while it changes. */
     atomic_uint slice_sequence;
     _Atomic(struct shard *) slice_shard;
-    _Atomic int64_t slice_cpu;
+    _Atomic int64_t slice_cpu; /* as the kernel's clock of the thread, as far as it is known */
     _Atomic uint64_t slice_monotonic;
     _Atomic(logctx_t *) finished_elsewhere; /* contexts of ours that others finished: their live references */
     atomic_bool attached; /* has a thread; seq_cst with finished_elsewhere. Changed under the registry's lock */
@@ -337,7 +340,6 @@ LOGCTX_INTERNAL void logctx__begin_process(void);
 /* In a child, on its only thread, before fork() returns: plain stores, nothing that is not async-signal-safe. */
 LOGCTX_INTERNAL void logctx__threads_in_child(void);
 LOGCTX_INTERNAL void logctx__contexts_in_child(void);
-LOGCTX_INTERNAL void logctx__clock_in_child(void);
 LOGCTX_INTERNAL void logctx__loops_in_child(void);
 LOGCTX_INTERNAL void logctx__sinks_in_child(void);
 LOGCTX_INTERNAL void logctx__daemon_in_child(void);
@@ -384,7 +386,20 @@ static inline struct thread *this_thread(void)
 extern LOGCTX_INTERNAL const logctx_clock_t logctx__fake_clock;
 LOGCTX_INTERNAL uint64_t logctx__monotonic(void);
 LOGCTX_INTERNAL uint64_t logctx__unix(void);
-LOGCTX_INTERNAL bool logctx__read_cpu(logctx_cpu_reading_t *out);
+/* CPU and monotonic clock for what ran in this thread's current context until now. False: no CPU reading. */
+LOGCTX_INTERNAL bool logctx__read_clocks_slowly(struct thread *thread, uint64_t counter, logctx_cpu_reading_t *out,
+                                                uint64_t *monotonic);
+static inline bool read_clocks(struct thread *thread, logctx_cpu_reading_t *out, uint64_t *monotonic)
+{
+    uint64_t counter = cpu_counter();
+    if (likely(cpu_clock_fast(&thread->cpu, READ_RELAXED(logctx__cpu_source.mark), counter, out, monotonic)))
+        return true;
+    return logctx__read_clocks_slowly(thread, counter, out, monotonic);
+}
+/* What the kernel says of this thread at this moment. */
+LOGCTX_INTERNAL bool logctx__read_cpu_now(struct thread *thread, int64_t *total);
+/* A thread has attached, or the clock is another one. */
+LOGCTX_INTERNAL void logctx__clock_begin(struct thread *thread);
 LOGCTX_INTERNAL bool logctx__read_cpu_of(const struct thread *thread, int64_t *total);
 LOGCTX_INTERNAL uint64_t logctx__clock_thread_id(void);
 

@@ -19,7 +19,8 @@ static logctx_usage_t read_cells(const struct usage_cells *cells)
                             .db_rows = READ_RELAXED(cells->rows)};
 }
 
-static void add_owned(struct usage_cells *cells, const logctx_usage_t *amount)
+// On every switch.
+static inline __attribute__((always_inline)) void add_owned(struct usage_cells *cells, const logctx_usage_t *amount)
 {
     ADD_OWNED(cells->cpu, amount->cpu_ns);
     ADD_OWNED(cells->user, amount->cpu_user_ns);
@@ -81,8 +82,9 @@ static int64_t part_since(struct thread *thread, logctx_t *ctx, logctx_error_kin
     return 0;
 }
 
-static logctx_usage_t slice_since(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now,
-                                  uint64_t monotonic, const logctx_site_t *site)
+static inline __attribute__((always_inline)) logctx_usage_t slice_since(struct thread *thread, logctx_t *ctx,
+                                                                        const logctx_cpu_reading_t *now,
+                                                                        uint64_t monotonic, const logctx_site_t *site)
 {
     logctx_usage_t slice = {0};
     const logctx_cpu_reading_t *from = &ctx->start;
@@ -279,11 +281,12 @@ static logctx_usage_t running_slice(logctx_t *ctx)
 {
     struct thread *thread = this_thread();
     logctx_cpu_reading_t now;
+    uint64_t monotonic;
     // Acquired: who sees the slice that began after a hand-over sees the new home, too.
     if (!thread || atomic_load_explicit(&ctx->started, memory_order_acquire) != SLICE_RUNS ||
-        READ_RELAXED(thread->id) != READ_RELAXED(ctx->home) || !logctx__read_cpu(&now))
+        READ_RELAXED(thread->id) != READ_RELAXED(ctx->home) || !read_clocks(thread, &now, &monotonic))
         return (logctx_usage_t){0};
-    return slice_since(thread, ctx, &now, logctx__monotonic(), NULL);
+    return slice_since(thread, ctx, &now, monotonic, NULL);
 }
 
 static void add_slice(logctx_usage_t *usage, const logctx_usage_t *slice)

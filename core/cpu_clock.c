@@ -1,0 +1,269 @@
+// The CPU clock of one thread: what to do when a switch cannot go by the counter alone. Owned by its thread.
+//
+// In a context, a segment is charged by the counter if it is short and the word says that nothing came between. Else the
+// kernel is asked, and what it says since the last time, less what has been charged since, is the segment's. What was
+// charged too much or too little is carried as a debt, so that the sums are the kernel's.
+//
+// Between contexts the thread may have slept, and what it used is of no interest, if the kernel need not be asked later.
+// So a context that starts after it does not ask, and its end only does if it must. It then has a start that is not known
+// exactly: what the loop used in between is estimated. If contexts do need the kernel, they begin with a reading.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu_clock.h"
+
+#include <string.h>
+
+enum {
+    TICK_MARGIN = 32,     // a tick may come early by that part of a period,
+    TICK_LOOKS_NS = 2000, // and is looked for that often from then on
+};
+
+// What ran since the last reading.
+struct stretch {
+    int64_t start;  // `total` when it began
+    int64_t length; // by the counter
+    bool in_context;
+    bool undisturbed;
+    bool known; // the counter can be believed
+};
+
+static int64_t nanoseconds(uint64_t scale, uint64_t counts)
+{
+    if (scale == 0)
+        return 0;
+    return counts > UINT64_MAX / scale ? INT64_MAX / 4 : (int64_t)(counts * scale >> 32);
+}
+
+static uint64_t counts_of(uint64_t scale, int64_t ns)
+{
+    if (scale == 0 || ns <= 0)
+        return 0;
+    return ns > INT32_MAX ? (uint64_t)ns / scale << 32 : ((uint64_t)ns << 32) / scale;
+}
+
+static void adopt_scale(struct cpu_clock *clock, const struct cpu_source *source)
+{
+    clock->scale = atomic_load_explicit(&source->scale, memory_order_relaxed);
+    clock->longest = counts_of(clock->scale, CPU_LONGEST_NS);
+}
+
+void logctx__cpu_clock_rest(struct cpu_clock *clock)
+{
+    static volatile uint64_t none = 0;
+    memset(clock, 0, sizeof *clock);
+    clock->word = &none;
+}
+
+void logctx__cpu_clock_begin(struct cpu_clock *clock, struct cpu_source *source, volatile uint64_t *word)
+{
+    memset(clock, 0, sizeof *clock);
+    clock->word = word;
+    adopt_scale(clock, source);
+    logctx_cpu_reading_t unused;
+    uint64_t monotonic;
+    logctx__cpu_clock_read(clock, source, source->counter(), CPU_SENTINEL | CPU_ASK, &unused, &monotonic);
+    clock->turn_cost = 0; // that was the thread's life before
+}
+
+static struct stretch look(const struct cpu_clock *clock, const struct cpu_source *source, uint64_t now,
+                           bool in_context)
+{
+    uint64_t mark = atomic_load_explicit(&source->mark, memory_order_relaxed);
+    struct stretch stretch = {.start = clock->total + nanoseconds(clock->scale, clock->last - clock->base),
+                              .length = nanoseconds(clock->scale, now - clock->last),
+                              .in_context = in_context,
+                              .undisturbed = *clock->word == mark};
+    stretch.known = stretch.undisturbed && now - clock->last <= clock->longest;
+    return stretch;
+}
+
+static bool must_ask(const struct cpu_clock *clock, const struct cpu_source *source, const struct stretch *stretch)
+{
+    if (stretch->known)
+        return stretch->start + stretch->length - clock->asked >= CPU_UNASKED_NS;
+    if (stretch->in_context)
+        return true;
+    return atomic_load_explicit(&source->mode, memory_order_relaxed) != CPU_FULL || clock->expect > 0 ||
+           clock->unseen >= CPU_UNSEEN_TURNS_MAX;
+}
+
+// What the kernel says of a context's segment. A start that is not known exactly is no earlier than the last reading, and
+// a segment no longer than the counter says.
+static int64_t said_of_context(const struct cpu_clock *clock, const struct stretch *stretch, int64_t kernel)
+{
+    int64_t said = kernel - clock->to_kernel - stretch->start;
+    if (clock->unseen == 0)
+        return said;
+    int64_t at_most = said + clock->estimated;
+    if (at_most > stretch->length)
+        at_most = stretch->length;
+    if (stretch->undisturbed || said > at_most || at_most < 0)
+        return at_most;
+    return said > 0 ? said : 0;
+}
+
+static void charge(struct cpu_clock *clock, const struct stretch *stretch, int64_t kernel)
+{
+    int64_t due = said_of_context(clock, stretch, kernel) - clock->debt;
+    clock->debt = due < 0 ? -due : 0;
+    clock->total = stretch->start + (due > 0 ? due : 0);
+    if (!stretch->known)
+        clock->expect = CPU_EXPECT_STARTS;
+}
+
+// What the sentinel used is nobody's; how much it was, a turn, is remembered. If all of it was known, the kernel's word is
+// on what was charged.
+static void pass_sentinel(struct cpu_clock *clock, const struct stretch *stretch, int64_t kernel)
+{
+    int64_t known = stretch->known ? stretch->length : 0;
+    int64_t rest = kernel - clock->to_kernel + clock->estimated - stretch->start - known;
+    unsigned turns = clock->unseen + !stretch->known;
+    clock->total = stretch->start + known;
+    if (turns == 0 || rest < 0)
+        clock->debt -= rest;
+    else
+        clock->turn_cost = clock->turn_cost ? (3 * clock->turn_cost + rest / turns) / 4 : rest / turns;
+}
+
+// The time of the kernel's answer lies in the middle of the question.
+static bool ask(struct cpu_clock *clock, struct cpu_source *source, struct stretch *stretch, uint64_t *at)
+{
+    uint64_t before = source->counter();
+    int64_t kernel;
+    if (!source->total(&kernel))
+        return false;
+    *at = before + (source->counter() - before) / 2;
+    stretch->length = nanoseconds(clock->scale, *at - clock->last);
+    if (stretch->in_context)
+        charge(clock, stretch, kernel);
+    else
+        pass_sentinel(clock, stretch, kernel);
+    clock->to_kernel = kernel - clock->total;
+    clock->asked = clock->total;
+    clock->estimated = 0;
+    clock->unseen = 0;
+    if (source->tune)
+        source->tune(*at);
+    return true;
+}
+
+static void do_not_ask(struct cpu_clock *clock, const struct stretch *stretch)
+{
+    clock->total = stretch->start;
+    if (stretch->known) {
+        clock->total += stretch->length;
+        return;
+    }
+    clock->unseen++;
+    clock->estimated += clock->turn_cost;
+    clock->to_kernel += clock->turn_cost;
+}
+
+// The ABI of rseq promises that a preemption clears the word. It cannot be tried without one, so it is watched instead:
+// a kernel or a sandbox that never does it is not believed any more.
+static void judge_preemption(struct cpu_clock *clock, struct cpu_source *source, const struct cpu_parts *parts)
+{
+    if (parts->preempted > clock->preempted && atomic_load_explicit(&source->strikes, memory_order_relaxed) >= 0) {
+        if (clock->clears > 0) {
+            if (parts->blocked == clock->blocked)
+                atomic_store_explicit(&source->strikes, -1, memory_order_relaxed);
+        } else if (atomic_fetch_add_explicit(&source->strikes, 1, memory_order_relaxed) + 1 == CPU_STRIKES_MAX) {
+            atomic_store_explicit(&source->mode, CPU_THREAD_CLOCK, memory_order_relaxed);
+            atomic_store_explicit(&source->mark, CPU_NO_MARK, memory_order_relaxed);
+        }
+    }
+    clock->preempted = parts->preempted;
+    clock->blocked = parts->blocked;
+    clock->clears = 0;
+}
+
+static bool ask_parts(struct cpu_clock *clock, struct cpu_source *source, uint64_t tick)
+{
+    struct cpu_parts parts;
+    if (!source->parts(&parts))
+        return false;
+    clock->user = parts.user;
+    clock->system = parts.system;
+    clock->tick_asked = tick;
+    if (atomic_load_explicit(&source->mode, memory_order_relaxed) != CPU_THREAD_CLOCK)
+        judge_preemption(clock, source, &parts);
+    return true;
+}
+
+// A tick is credited to the context in which it fell, if it is the only one that getrusage has not told yet. One that fell
+// into the sentinel is told to nobody; while that was not done, contexts get none.
+static bool look_at_tick(struct cpu_clock *clock, struct cpu_source *source, const struct stretch *stretch, bool asked,
+                         uint64_t now)
+{
+    uint64_t tick = source->tick();
+    bool fell = tick != clock->tick_seen, told = clock->tick_asked == clock->tick_seen;
+    bool wanted = stretch->in_context ? fell && told : tick != clock->tick_asked && (stretch->known || asked);
+    // The first of those that fell came after the last look, so the next one is no earlier than that and as many periods.
+    if (fell)
+        clock->tick_next = clock->tick_checked +
+                           counts_of(clock->scale, (int64_t)(tick - clock->tick_seen - source->tick_ns / TICK_MARGIN));
+    clock->tick_seen = tick;
+    clock->tick_checked = now;
+    return !wanted || ask_parts(clock, source, tick);
+}
+
+static void set_deadline(struct cpu_clock *clock)
+{
+    int64_t left = CPU_UNASKED_NS - (clock->total - clock->asked);
+    clock->deadline = clock->base + counts_of(clock->scale, left > 0 ? left : 0);
+    uint64_t look = clock->tick_next;
+    if (look <= clock->base)
+        look = clock->base + counts_of(clock->scale, TICK_LOOKS_NS);
+    if (look < clock->deadline)
+        clock->deadline = look;
+}
+
+// The word is set before the counter is read: what comes between them is seen the next time.
+static void arm(struct cpu_clock *clock, const struct cpu_source *source)
+{
+    uint64_t mark = atomic_load_explicit(&source->mark, memory_order_relaxed);
+    if (*clock->word == mark)
+        return;
+    clock->clears++;
+    if (mark != CPU_NO_MARK)
+        *clock->word = mark;
+}
+
+bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, uint64_t now, enum cpu_how how,
+                            logctx_cpu_reading_t *out, uint64_t *monotonic)
+{
+    struct stretch stretch = look(clock, source, now, how & CPU_CONTEXT);
+    bool asks = (how & CPU_ASK) || must_ask(clock, source, &stretch);
+    uint64_t at = now;
+    if (!stretch.in_context && !stretch.known && clock->expect > 0)
+        clock->expect--;
+    arm(clock, source);
+    if (asks) {
+        if (!ask(clock, source, &stretch, &at))
+            return false;
+    } else {
+        if (!stretch.known)
+            at = source->counter();
+        do_not_ask(clock, &stretch);
+    }
+    if (asks || !stretch.known)
+        clock->monotonic = source->monotonic();
+    else
+        clock->monotonic += (uint64_t)nanoseconds(clock->scale, at - clock->base);
+    *monotonic = clock->monotonic;
+    clock->base = clock->last = at;
+    bool has_parts = look_at_tick(clock, source, &stretch, asks, at);
+    adopt_scale(clock, source);
+    set_deadline(clock);
+    out->total_ns = clock->total;
+    out->user_ns = clock->user;
+    out->system_ns = clock->system;
+    return has_parts;
+}
+
+void logctx__cpu_clock_polled(struct cpu_clock *clock, struct cpu_source *source)
+{
+    uint64_t mark = atomic_load_explicit(&source->mark, memory_order_relaxed);
+    if (atomic_load_explicit(&source->mode, memory_order_relaxed) == CPU_PREEMPTION && *clock->word == mark)
+        *clock->word = 0;
+}
