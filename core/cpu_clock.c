@@ -14,8 +14,10 @@
 #include <string.h>
 
 enum {
-    TICK_MARGIN = 32,     // a tick may come early by that part of a period,
-    TICK_LOOKS_NS = 2000, // and is looked for that often from then on
+    TICK_MARGIN = 32, // a tick may come early by that part of a period,
+    TICK_CREEP = 1024,
+    TICK_LOOKS_NS = 2000,  // and is looked for that often from then on
+    SHORTEST_ABSENCE = 20, // nobody gives a processor away and gets it back in that part of CPU_LONGEST_NS
 };
 
 // What ran since the last reading.
@@ -125,14 +127,19 @@ static void pass_sentinel(struct cpu_clock *clock, const struct stretch *stretch
         clock->turn_cost = clock->turn_cost ? (3 * clock->turn_cost + rest / turns) / 4 : rest / turns;
 }
 
-// The time of the kernel's answer lies in the middle of the question.
-static bool ask(struct cpu_clock *clock, struct cpu_source *source, struct stretch *stretch, uint64_t *at)
+// The time of the kernel's answer lies in the middle of the question. The context that starts now pays for it, from `now`
+// on; 0: none does.
+static bool ask(struct cpu_clock *clock, struct cpu_source *source, struct stretch *stretch, uint64_t now, uint64_t *at)
 {
     uint64_t before = source->counter();
     int64_t kernel;
     if (!source->total(&kernel))
         return false;
     *at = before + (source->counter() - before) / 2;
+    if (!stretch->in_context && now != 0 && *at - now < clock->longest / SHORTEST_ABSENCE) {
+        kernel -= nanoseconds(clock->scale, *at - now);
+        *at = now;
+    }
     stretch->length = nanoseconds(clock->scale, *at - clock->last);
     if (stretch->in_context)
         charge(clock, stretch, kernel);
@@ -163,48 +170,78 @@ static void do_not_ask(struct cpu_clock *clock, const struct stretch *stretch)
 // a kernel or a sandbox that never does it is not believed any more.
 static void judge_preemption(struct cpu_clock *clock, struct cpu_source *source, const struct cpu_parts *parts)
 {
-    if (parts->preempted > clock->preempted && atomic_load_explicit(&source->strikes, memory_order_relaxed) >= 0) {
-        if (clock->clears > 0) {
-            if (parts->blocked == clock->blocked)
-                atomic_store_explicit(&source->strikes, -1, memory_order_relaxed);
-        } else if (atomic_fetch_add_explicit(&source->strikes, 1, memory_order_relaxed) + 1 == CPU_STRIKES_MAX) {
-            atomic_store_explicit(&source->mode, CPU_THREAD_CLOCK, memory_order_relaxed);
-            atomic_store_explicit(&source->mark, CPU_NO_MARK, memory_order_relaxed);
-        }
+    if (parts->preempted == clock->parts.preempted || atomic_load_explicit(&source->strikes, memory_order_relaxed) < 0)
+        return;
+    if (clock->clears > 0) {
+        if (parts->blocked == clock->parts.blocked)
+            atomic_store_explicit(&source->strikes, -1, memory_order_relaxed);
+    } else if (atomic_fetch_add_explicit(&source->strikes, 1, memory_order_relaxed) + 1 == CPU_STRIKES_MAX) {
+        atomic_store_explicit(&source->mode, CPU_THREAD_CLOCK, memory_order_relaxed);
+        atomic_store_explicit(&source->mark, CPU_NO_MARK, memory_order_relaxed);
     }
-    clock->preempted = parts->preempted;
-    clock->blocked = parts->blocked;
-    clock->clears = 0;
 }
 
-static bool ask_parts(struct cpu_clock *clock, struct cpu_source *source, uint64_t tick)
+// How many of the ticks since the last question fell into system time. The kernel does not tell its counts of ticks: it
+// splits the exact total by their ratio. So a tick shows as what the parts grew otherwise than by the ratio so far, and
+// since no part may go down, no more than all that they grew.
+static void credit(struct cpu_clock *clock, const struct cpu_source *source, const struct cpu_parts *parts,
+                   double ticks)
+{
+    double system = (double)(parts->system - clock->parts.system);
+    double grown = system + (double)(parts->user - clock->parts.user);
+    double before = (double)(clock->parts.system + clock->parts.user), tick = (double)source->tick_ns;
+    double ratio = before > 0 ? (double)clock->parts.system / before : 0;
+    if (grown <= 0)
+        return;
+    double in_system = ratio * ticks + (system - ratio * grown) / (grown < ticks * tick ? grown / ticks : tick);
+    in_system = in_system < 0 ? 0 : in_system > ticks ? ticks : in_system;
+    clock->system += (int64_t)(in_system * tick);
+    clock->user += (int64_t)((ticks - in_system) * tick);
+}
+
+// `ticks`: of a context; 0: of nobody.
+static bool ask_parts(struct cpu_clock *clock, struct cpu_source *source, uint64_t tick, double ticks)
 {
     struct cpu_parts parts;
     if (!source->parts(&parts))
         return false;
-    clock->user = parts.user;
-    clock->system = parts.system;
-    clock->tick_asked = tick;
+    if (ticks > 0)
+        credit(clock, source, &parts, ticks);
     if (atomic_load_explicit(&source->mode, memory_order_relaxed) != CPU_THREAD_CLOCK)
         judge_preemption(clock, source, &parts);
+    clock->parts = parts;
+    clock->clears = 0;
+    clock->tick_asked = tick;
     return true;
+}
+
+// At least the one that was seen, and as many as find room in the CPU time of the stretch.
+static double ticks_of(const struct cpu_clock *clock, const struct cpu_source *source, const struct stretch *stretch)
+{
+    int64_t length = clock->total - stretch->start;
+    return length < 2 * (int64_t)source->tick_ns ? 1 : (double)(length / (int64_t)source->tick_ns);
+}
+
+// Ticks come at equal distances of the time that the coarse clock shows, or late: the least of the distances lately is it.
+static void expect_tick(struct cpu_clock *clock, const struct cpu_source *source, uint64_t tick)
+{
+    int64_t period = (int64_t)source->tick_ns, late = (int64_t)(clock->monotonic - tick);
+    int64_t creep = clock->tick_late + period / TICK_CREEP;
+    clock->tick_late = clock->tick_late == 0 || late < creep ? late : creep;
+    clock->tick_next = clock->base + counts_of(clock->scale, period - period / TICK_MARGIN + clock->tick_late - late);
 }
 
 // A tick is credited to the context in which it fell, if it is the only one that getrusage has not told yet. One that fell
 // into the sentinel is told to nobody; while that was not done, contexts get none.
-static bool look_at_tick(struct cpu_clock *clock, struct cpu_source *source, const struct stretch *stretch, bool asked,
-                         uint64_t now)
+static bool look_at_tick(struct cpu_clock *clock, struct cpu_source *source, const struct stretch *stretch, bool asked)
 {
     uint64_t tick = source->tick();
     bool fell = tick != clock->tick_seen, told = clock->tick_asked == clock->tick_seen;
     bool wanted = stretch->in_context ? fell && told : tick != clock->tick_asked && (stretch->known || asked);
-    // The first of those that fell came after the last look, so the next one is no earlier than that and as many periods.
     if (fell)
-        clock->tick_next = clock->tick_checked +
-                           counts_of(clock->scale, (int64_t)(tick - clock->tick_seen - source->tick_ns / TICK_MARGIN));
+        expect_tick(clock, source, tick);
     clock->tick_seen = tick;
-    clock->tick_checked = now;
-    return !wanted || ask_parts(clock, source, tick);
+    return !wanted || ask_parts(clock, source, tick, stretch->in_context ? ticks_of(clock, source, stretch) : 0);
 }
 
 static void set_deadline(struct cpu_clock *clock)
@@ -229,6 +266,13 @@ static void arm(struct cpu_clock *clock, const struct cpu_source *source)
         *clock->word = mark;
 }
 
+// When the context that starts now began. It pays for the switch, unless the thread was somewhere else in the midst of it.
+static uint64_t armed_at(const struct cpu_clock *clock, const struct cpu_source *source, uint64_t now)
+{
+    uint64_t at = source->counter();
+    return at - now < clock->longest / SHORTEST_ABSENCE ? now : at;
+}
+
 bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, uint64_t now, enum cpu_how how,
                             logctx_cpu_reading_t *out, uint64_t *monotonic)
 {
@@ -239,11 +283,11 @@ bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, 
         clock->expect--;
     arm(clock, source);
     if (asks) {
-        if (!ask(clock, source, &stretch, &at))
+        if (!ask(clock, source, &stretch, how & CPU_ASK ? 0 : now, &at))
             return false;
     } else {
         if (!stretch.known)
-            at = source->counter();
+            at = armed_at(clock, source, now);
         do_not_ask(clock, &stretch);
     }
     if (asks || !stretch.known)
@@ -252,7 +296,7 @@ bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, 
         clock->monotonic += (uint64_t)nanoseconds(clock->scale, at - clock->base);
     *monotonic = clock->monotonic;
     clock->base = clock->last = at;
-    bool has_parts = look_at_tick(clock, source, &stretch, asks, at);
+    bool has_parts = look_at_tick(clock, source, &stretch, asks);
     adopt_scale(clock, source);
     set_deadline(clock);
     out->total_ns = clock->total;
@@ -261,8 +305,20 @@ bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, 
     return has_parts;
 }
 
-void logctx__cpu_clock_polled(struct cpu_clock *clock, struct cpu_source *source)
+// Ticks of the running thread are told apart from those of its sleep: what fell before the poll is asked for now, and what
+// falls into the poll counts as another's.
+void logctx__cpu_clock_poll_begins(struct cpu_clock *clock, struct cpu_source *source)
 {
+    uint64_t tick = source->tick();
+    if (tick != clock->tick_asked)
+        ask_parts(clock, source, tick, 0);
+    clock->tick_seen = tick;
+}
+
+void logctx__cpu_clock_poll_ended(struct cpu_clock *clock, struct cpu_source *source)
+{
+    if (clock->tick_seen == clock->tick_asked)
+        clock->tick_seen = clock->tick_asked = source->tick();
     uint64_t mark = atomic_load_explicit(&source->mark, memory_order_relaxed);
     if (atomic_load_explicit(&source->mode, memory_order_relaxed) == CPU_PREEMPTION && *clock->word == mark)
         *clock->word = 0;

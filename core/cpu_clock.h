@@ -69,7 +69,7 @@ struct cpu_clock {
     int64_t total;
     uint64_t monotonic;
 
-    int64_t user, system; /* as the kernel said at the last tick */
+    int64_t user, system; /* ticks that fell into contexts */
     int64_t to_kernel;
 
     /* Asked when needed. */
@@ -80,10 +80,10 @@ struct cpu_clock {
     unsigned unseen;   /* how many of them */
     unsigned expect;   /* contexts that begin with a reading */
     uint64_t tick_seen, tick_asked; /* different: a tick of the sentinel may be in what getrusage says next */
-    uint64_t tick_checked;          /* counter */
+    int64_t tick_late;              /* ns by which it is seen after the time it shows, at least */
     uint64_t tick_next;             /* counter: not before */
-    unsigned clears;                /* since the last question for the parts */
-    int64_t preempted, blocked;
+    struct cpu_parts parts;         /* as the kernel said last */
+    unsigned clears;                /* since then */
 };
 
 enum cpu_how {
@@ -100,8 +100,9 @@ LOGCTX_INTERNAL void logctx__cpu_clock_rest(struct cpu_clock *clock);
 /* False without a reading. `now`: the counter, read before the word is looked at. */
 LOGCTX_INTERNAL bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, uint64_t now,
                                             enum cpu_how how, logctx_cpu_reading_t *out, uint64_t *monotonic);
-/* The thread may have slept, unseen. */
-LOGCTX_INTERNAL void logctx__cpu_clock_polled(struct cpu_clock *clock, struct cpu_source *source);
+/* Around a poll, in which the thread may sleep, unseen. */
+LOGCTX_INTERNAL void logctx__cpu_clock_poll_begins(struct cpu_clock *clock, struct cpu_source *source);
+LOGCTX_INTERNAL void logctx__cpu_clock_poll_ended(struct cpu_clock *clock, struct cpu_source *source);
 
 /* cpu_probe.c */
 extern LOGCTX_INTERNAL struct cpu_source logctx__cpu_source;

@@ -313,6 +313,7 @@ void logctx__cpu_aim(volatile uint64_t *word)
 {
     logctx__cpu_probe();
     aimed = word;
+    atomic_store_explicit(&logctx__cpu_source.strikes, -1, memory_order_relaxed); // nobody clears that word
     if (word && descriptor == 0) {
         descriptor = make_descriptor();
         read_pair(&first.counter, &first.monotonic);

@@ -44,6 +44,8 @@ void logctx_poll_begin_at(const logctx_site_t *site)
     thread->poll_measured = thread->turn++ % MEASURED_TURNS == 0;
     if (unlikely(thread->poll_measured))
         thread->poll_measured = outside_contexts(thread, &thread->poll_cpu);
+    if (thread->cpu_begun)
+        logctx__cpu_clock_poll_begins(&thread->cpu, &logctx__cpu_source);
 }
 
 void(logctx_poll_begin)(void)
@@ -78,7 +80,8 @@ void logctx_poll_end(void)
     if (!thread || !thread->in_poll)
         return;
     thread->in_poll = false;
-    logctx__cpu_clock_polled(&thread->cpu, &logctx__cpu_source);
+    if (thread->cpu_begun)
+        logctx__cpu_clock_poll_ended(&thread->cpu, &logctx__cpu_source);
     int64_t now;
     if (unlikely(thread->poll_measured) && outside_contexts(thread, &now))
         thread->poll_cost = now > thread->poll_cpu ? now - thread->poll_cpu : 0;

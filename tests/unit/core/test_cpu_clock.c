@@ -1,0 +1,900 @@
+/*
+ * test_cpu_clock.c: the CPU clock that seldom asks the kernel: with a word, a counter and a kernel of our own, where one
+ * count is a nanosecond; and then with those of this machine, beside others who use the same word.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "support.h"
+
+#include "types.h"
+
+#include <signal.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MARK = 0x1000, TICK_NS = 4000000, SHORT = 5000, LONG = 50000, TURN = 8000 };
+
+// ---- a machine of our own ----
+
+static struct {
+    uint64_t counter;
+    int64_t kernel;
+    struct cpu_parts parts;
+    uint64_t tick;
+    bool broken, parts_broken;
+    unsigned asked, parts_asked, ticks_asked, tuned;
+    volatile uint64_t word;
+} machine;
+
+static uint64_t read_counter(void)
+{
+    return machine.counter;
+}
+
+static bool read_total(int64_t *ns)
+{
+    machine.asked++;
+    *ns = machine.kernel;
+    return !machine.broken;
+}
+
+static bool read_parts(struct cpu_parts *parts)
+{
+    machine.parts_asked++;
+    *parts = machine.parts;
+    return !machine.parts_broken;
+}
+
+static uint64_t read_tick(void)
+{
+    machine.ticks_asked++;
+    return machine.tick;
+}
+
+static void tune(uint64_t counter)
+{
+    assert_int_equal(counter, machine.counter);
+    machine.tuned++;
+}
+
+static struct cpu_source source;
+static struct cpu_clock cpu;
+static int64_t user_before, system_before;
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset((void *)&machine, 0, sizeof machine);
+    machine.counter = 1000000000;
+    machine.kernel = 70000000;
+    machine.tick = TICK_NS;
+    memset((void *)&source, 0, sizeof source);
+    source.counter = read_counter;
+    source.total = read_total;
+    source.parts = read_parts;
+    source.monotonic = read_counter;
+    source.tick = read_tick;
+    source.tune = tune;
+    source.tick_ns = TICK_NS;
+    source.mark = MARK;
+    source.scale = UINT64_C(1) << 32;
+    source.mode = CPU_FULL;
+    logctx__cpu_clock_begin(&cpu, &source, &machine.word);
+    assert_int_equal(machine.word, MARK);
+    return 0;
+}
+
+// The thread runs undisturbed.
+static void run(int64_t ns)
+{
+    machine.counter += (uint64_t)ns;
+    machine.kernel += ns;
+}
+
+// It is somewhere else, and the kernel clears the word.
+static void lose_processor(int64_t ns)
+{
+    machine.counter += (uint64_t)ns;
+    machine.word = 0;
+}
+
+// As a switch reads: what ran since the last reading, in a context or outside.
+static logctx_cpu_reading_t look(enum cpu_how how)
+{
+    logctx_cpu_reading_t reading;
+    uint64_t monotonic;
+    if (!cpu_clock_fast(&cpu, source.mark, machine.counter, &reading, &monotonic))
+        assert_true(logctx__cpu_clock_read(&cpu, &source, machine.counter, how, &reading, &monotonic));
+    assert_int_equal(monotonic, machine.counter);
+    assert_int_equal(machine.word, source.mark == CPU_NO_MARK ? machine.word : source.mark);
+    return reading;
+}
+
+// What a context is charged that starts now, and in which `body` happens.
+static int64_t charged(void (*body)(void))
+{
+    logctx_cpu_reading_t start = look(CPU_SENTINEL);
+    body();
+    logctx_cpu_reading_t stop = look(CPU_CONTEXT);
+    user_before = stop.user_ns - start.user_ns;
+    system_before = stop.system_ns - start.system_ns;
+    return stop.total_ns - start.total_ns;
+}
+
+static void run_short(void)
+{
+    run(SHORT);
+}
+
+static void run_long(void)
+{
+    run(LONG);
+}
+
+static void run_disturbed(void)
+{
+    run(SHORT / 2);
+    lose_processor(3 * MS);
+    run(SHORT / 2);
+}
+
+// A turn of a loop that sleeps.
+static void sleep_in_loop(void)
+{
+    run(TURN / 2);
+    lose_processor(10 * MS);
+    run(TURN / 2);
+}
+
+// ---- the total ----
+
+static void test_short_contexts_ask_nobody(void **state)
+{
+    (void)state;
+    unsigned asked = machine.asked;
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(charged(run_short), SHORT);
+    assert_int_equal(machine.asked, asked);
+}
+
+static void test_after_a_sleep_neither(void **state)
+{
+    (void)state;
+    unsigned asked = machine.asked, parts_asked = machine.parts_asked;
+    for (int i = 0; i < 50; i++) {
+        sleep_in_loop();
+        machine.tick += 2 * TICK_NS;
+        assert_int_equal(charged(run_short), SHORT);
+    }
+    assert_int_equal(machine.asked, asked);
+    assert_int_equal(machine.parts_asked, parts_asked);
+}
+
+static void test_a_disturbed_segment_asks(void **state)
+{
+    (void)state;
+    unsigned asked = machine.asked;
+    assert_int_equal(charged(run_disturbed), SHORT);
+    assert_int_equal(machine.asked, asked + 1);
+}
+
+static void block_unseen(void)
+{
+    run(SHORT);
+    machine.counter += 10 * MS; // and the word is as it was
+}
+
+static void test_a_long_segment_asks(void **state)
+{
+    (void)state;
+    unsigned asked = machine.asked;
+    assert_int_equal(charged(run_long), LONG);
+    assert_int_equal(machine.asked, asked + 1);
+    assert_int_equal(charged(block_unseen), SHORT);
+    assert_int_equal(machine.asked, asked + 2);
+}
+
+static void test_much_that_was_not_asked_about_asks(void **state)
+{
+    (void)state;
+    look(CPU_SENTINEL);
+    unsigned asked = machine.asked;
+    int64_t from = look(CPU_CONTEXT).total_ns;
+    for (int i = 0; i < CPU_UNASKED_NS / SHORT - 1; i++) {
+        run(SHORT);
+        look(CPU_CONTEXT);
+    }
+    assert_int_equal(machine.asked, asked);
+    run(SHORT);
+    assert_int_equal(look(CPU_CONTEXT).total_ns - from, CPU_UNASKED_NS);
+    assert_int_equal(machine.asked, asked + 1);
+}
+
+// The processor counts what the kernel does not: another machine had it.
+static void test_an_overcharge_is_a_debt(void **state)
+{
+    (void)state;
+    int64_t kernel = machine.kernel, from = look(CPU_CONTEXT).total_ns;
+    machine.counter += 10000;
+    machine.kernel += 4000;
+    assert_int_equal(look(CPU_CONTEXT).total_ns - from, 10000);
+    lose_processor(MS);
+    machine.kernel += 3000;
+    assert_int_equal(look(CPU_CONTEXT).total_ns - from, 10000); // 3000 too much
+    run(1000);
+    assert_int_equal(look(CPU_CONTEXT).total_ns - from, 11000); // undisturbed: nobody asks
+    lose_processor(MS);
+    machine.kernel += 5000;
+    assert_int_equal(look(CPU_CONTEXT).total_ns - from, machine.kernel - kernel);
+}
+
+static void test_an_undercharge_is_made_good(void **state)
+{
+    (void)state;
+    look(CPU_SENTINEL);
+    int64_t kernel = machine.kernel, from = look(CPU_CONTEXT).total_ns;
+    machine.counter += 9000;
+    machine.kernel += 10000;
+    assert_int_equal(look(CPU_CONTEXT).total_ns - from, 9000);
+    lose_processor(MS);
+    assert_int_equal(look(CPU_CONTEXT).total_ns - from, machine.kernel - kernel);
+}
+
+// What the loop used unseen is not the context's, though the kernel's answer has it.
+static void test_the_loop_is_estimated(void **state)
+{
+    (void)state;
+    sleep_in_loop();
+    look(CPU_SENTINEL | CPU_ASK); // as a measured turn does
+    for (int i = 0; i < 20; i++) {
+        sleep_in_loop();
+        assert_int_equal(charged(run_short), SHORT);
+    }
+    sleep_in_loop();
+    assert_int_equal(charged(run_disturbed), SHORT);
+    look(CPU_SENTINEL | CPU_ASK);
+    assert_int_equal(cpu.total + cpu.to_kernel, machine.kernel);
+}
+
+// An estimate that is wrong charges no more than what passed, and not less than nothing.
+static void test_an_estimate_has_bounds(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        sleep_in_loop();
+        look(CPU_SENTINEL);
+    }
+    run(100);
+    lose_processor(0);
+    logctx_cpu_reading_t start = look(CPU_CONTEXT);
+    assert_int_equal(start.total_ns, 100); // nothing was known of the turns: no more than the counter
+    cpu.expect = 0;
+    sleep_in_loop();
+    look(CPU_SENTINEL | CPU_ASK);
+    cpu.turn_cost = MS;
+    sleep_in_loop();
+    start = look(CPU_SENTINEL);
+    lose_processor(MS);
+    assert_int_equal(look(CPU_CONTEXT).total_ns, start.total_ns);
+    assert_int_equal(cpu.total + cpu.to_kernel, machine.kernel);
+}
+
+static void test_contexts_that_need_the_kernel_begin_with_it(void **state)
+{
+    (void)state;
+    charged(run_disturbed);
+    unsigned asked = machine.asked;
+    for (int i = 0; i < CPU_EXPECT_STARTS; i++) {
+        sleep_in_loop();
+        assert_int_equal(charged(run_short), SHORT);
+    }
+    assert_int_equal(machine.asked, asked + CPU_EXPECT_STARTS);
+    sleep_in_loop();
+    assert_int_equal(charged(run_short), SHORT);
+    assert_int_equal(machine.asked, asked + CPU_EXPECT_STARTS);
+}
+
+static void test_the_loop_is_not_left_alone_for_ever(void **state)
+{
+    (void)state;
+    unsigned asked = machine.asked;
+    for (int i = 0; i < CPU_UNSEEN_TURNS_MAX; i++) {
+        sleep_in_loop();
+        assert_int_equal(charged(run_short), SHORT);
+    }
+    assert_int_equal(machine.asked, asked);
+    sleep_in_loop();
+    assert_int_equal(charged(run_short), SHORT);
+    assert_int_equal(machine.asked, asked + 1);
+    assert_int_equal(cpu.turn_cost, TURN);
+}
+
+// ---- modes ----
+
+static void test_the_thread_clock_alone(void **state)
+{
+    (void)state;
+    source.mode = CPU_THREAD_CLOCK;
+    source.mark = CPU_NO_MARK;
+    source.scale = 0;
+    machine.word = 0;
+    logctx__cpu_clock_begin(&cpu, &source, &machine.word);
+    unsigned asked = machine.asked;
+    sleep_in_loop();
+    assert_int_equal(charged(run_short), SHORT);
+    assert_int_equal(charged(block_unseen), SHORT);
+    assert_int_equal(machine.asked, asked + 4);
+    assert_int_equal(machine.word, 0);
+}
+
+static void sleep_unseen_in_loop(void)
+{
+    run(TURN);
+    machine.counter += 10 * MS;
+}
+
+static void test_where_blocking_is_not_seen(void **state)
+{
+    (void)state;
+    source.mode = CPU_PREEMPTION;
+    unsigned asked = machine.asked;
+    sleep_unseen_in_loop();
+    assert_int_equal(charged(run_short), SHORT);
+    assert_int_equal(machine.asked, asked + 1);
+    assert_int_equal(charged(block_unseen), SHORT);
+    // A poll may have slept so shortly that nobody can tell.
+    asked = machine.asked;
+    run(TURN);
+    logctx__cpu_clock_poll_ended(&cpu, &source);
+    assert_int_equal(machine.word, 0);
+    assert_int_equal(charged(run_short), SHORT);
+    assert_int_equal(machine.asked, asked + 1);
+}
+
+static void test_a_poll_that_would_be_seen(void **state)
+{
+    (void)state;
+    logctx__cpu_clock_poll_ended(&cpu, &source);
+    assert_int_equal(machine.word, MARK);
+    source.mode = CPU_PREEMPTION;
+    machine.word = 0x4711; // somebody else's
+    logctx__cpu_clock_poll_ended(&cpu, &source);
+    assert_int_equal(machine.word, 0x4711);
+}
+
+static void test_no_reading(void **state)
+{
+    (void)state;
+    logctx_cpu_reading_t reading;
+    uint64_t monotonic;
+    machine.broken = true;
+    lose_processor(MS);
+    assert_false(logctx__cpu_clock_read(&cpu, &source, machine.counter, CPU_CONTEXT, &reading, &monotonic));
+    machine.broken = false;
+    machine.parts_broken = true;
+    machine.tick += TICK_NS;
+    lose_processor(MS);
+    assert_false(logctx__cpu_clock_read(&cpu, &source, machine.counter, CPU_CONTEXT, &reading, &monotonic));
+    machine.parts_broken = false;
+    assert_int_equal(charged(run_short), SHORT);
+}
+
+static void test_another_clock(void **state)
+{
+    (void)state;
+    logctx__cpu_clock_rest(&cpu);
+    logctx_cpu_reading_t reading;
+    uint64_t monotonic;
+    assert_false(cpu_clock_fast(&cpu, CPU_NO_MARK, 0, &reading, &monotonic));
+    assert_false(cpu_clock_fast(&cpu, MARK, 0, &reading, &monotonic));
+    assert_int_equal(machine.word, MARK);
+}
+
+// ---- user and system time ----
+
+static void tick(bool in_user)
+{
+    machine.tick += TICK_NS;
+    *(in_user ? &machine.parts.user : &machine.parts.system) += TICK_NS;
+}
+
+static void run_with_user_tick(void)
+{
+    run(LONG);
+    tick(true);
+}
+
+static void run_with_system_tick(void)
+{
+    run(LONG);
+    tick(false);
+}
+
+static void test_a_tick_goes_to_who_ran(void **state)
+{
+    (void)state;
+    charged(run_with_user_tick);
+    assert_int_equal(user_before, TICK_NS);
+    assert_int_equal(system_before, 0);
+    unsigned parts_asked = machine.parts_asked;
+    charged(run_long);
+    assert_int_equal(machine.parts_asked, parts_asked);
+    charged(run_with_system_tick);
+    assert_int_equal(user_before, 0);
+    assert_int_equal(system_before, TICK_NS);
+}
+
+// It is absorbed where the loop is asked about; where not, no context gets it.
+static void test_a_tick_of_the_loop_goes_to_nobody(void **state)
+{
+    (void)state;
+    charged(run_disturbed);
+    sleep_in_loop();
+    tick(false);
+    charged(run_with_user_tick);
+    assert_int_equal(user_before, TICK_NS);
+    assert_int_equal(system_before, 0);
+    cpu.expect = 0;
+    sleep_in_loop();
+    tick(false);
+    charged(run_with_user_tick);
+    assert_int_equal(user_before, 0);
+    assert_int_equal(system_before, 0);
+}
+
+static void test_a_tick_of_a_poll_is_another_s(void **state)
+{
+    (void)state;
+    run(LONG);
+    tick(false);
+    unsigned parts_asked = machine.parts_asked;
+    logctx__cpu_clock_poll_begins(&cpu, &source);
+    assert_int_equal(machine.parts_asked, parts_asked + 1);
+    sleep_in_loop();
+    machine.tick += 2 * TICK_NS;
+    logctx__cpu_clock_poll_ended(&cpu, &source);
+    charged(run_with_user_tick);
+    assert_int_equal(user_before, TICK_NS);
+    assert_int_equal(system_before, 0);
+    assert_int_equal(machine.parts_asked, parts_asked + 2);
+    // What was left open before the poll stays so.
+    sleep_in_loop();
+    tick(false);
+    cpu.expect = 0;
+    look(CPU_SENTINEL);
+    logctx__cpu_clock_poll_ended(&cpu, &source);
+    charged(run_with_user_tick);
+    assert_int_equal(user_before, 0);
+    assert_int_equal(system_before, 0);
+}
+
+// The coarse clock is not looked at before a tick can have come.
+static void test_ticks_are_not_waited_for(void **state)
+{
+    (void)state;
+    charged(run_with_user_tick);
+    unsigned looked = machine.ticks_asked;
+    for (int i = 0; i < 100; i++)
+        charged(run_short);
+    assert_int_equal(machine.ticks_asked, looked);
+}
+
+// ---- whether preemption is seen ----
+
+static void be_preempted(bool seen)
+{
+    run(LONG);
+    if (seen)
+        lose_processor(MS);
+    machine.parts.preempted++;
+    tick(true);
+}
+
+static void be_preempted_seen(void)
+{
+    be_preempted(true);
+}
+
+static void be_preempted_unseen(void)
+{
+    be_preempted(false);
+}
+
+static void test_a_word_that_is_never_cleared_is_not_believed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CPU_STRIKES_MAX; i++) {
+        assert_int_equal(source.mode, CPU_FULL);
+        charged(be_preempted_unseen);
+    }
+    assert_int_equal(source.mode, CPU_THREAD_CLOCK);
+    assert_int_equal(source.mark, CPU_NO_MARK);
+    unsigned asked = machine.asked;
+    assert_int_equal(charged(run_short), SHORT);
+    assert_int_equal(machine.asked, asked + 2);
+}
+
+static void test_one_that_was_cleared_once_is(void **state)
+{
+    (void)state;
+    charged(be_preempted_unseen);
+    charged(be_preempted_seen);
+    for (int i = 0; i < 2 * CPU_STRIKES_MAX; i++)
+        charged(be_preempted_unseen); // in the kernel, on behalf of a call
+    assert_int_equal(source.mode, CPU_FULL);
+}
+
+// ---- whatever happens ----
+
+static uint64_t random_state;
+
+static unsigned draw(unsigned below)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(random_state >> 33) % below;
+}
+
+static void one_step(bool in_context, int64_t *inside)
+{
+    int64_t ns = draw(4) ? draw(10000) : draw(200000);
+    run(ns);
+    *inside += in_context ? ns : 0;
+    if (draw(5) == 0)
+        lose_processor(draw(5000000));
+    if (draw(20) == 0)
+        tick(draw(2));
+}
+
+// All of the time is known in a busy loop, so the sums are the kernel's; where the loop sleeps, nearly.
+static void check_random_walk(enum cpu_mode mode, bool sleeps)
+{
+    set_up(NULL);
+    source.mode = mode;
+    int64_t inside = 0, sum = 0, last = 0;
+    bool in_context = false;
+    int64_t from = 0;
+    for (int i = 0; i < 20000; i++) {
+        one_step(in_context, &inside);
+        if (sleeps && !in_context && draw(2))
+            sleep_in_loop();
+        logctx_cpu_reading_t now = look(in_context ? CPU_CONTEXT : CPU_SENTINEL);
+        assert_true(now.total_ns >= last);
+        last = now.total_ns;
+        if (in_context)
+            sum += now.total_ns - from;
+        from = now.total_ns;
+        in_context = !sleeps || draw(2);
+    }
+    int64_t off = sum - inside;
+    assert_true(off < inside / 100 && off > -inside / 100);
+    assert_true(sleeps || (off < CPU_UNASKED_NS && off > -CPU_UNASKED_NS));
+}
+
+static void test_a_random_walk(void **state)
+{
+    (void)state;
+    for (random_state = 1; random_state < 5; random_state++) {
+        uint64_t seed = random_state;
+        check_random_walk(CPU_FULL, false);
+        check_random_walk(CPU_FULL, true);
+        check_random_walk(CPU_PREEMPTION, false);
+        check_random_walk(CPU_PREEMPTION, true);
+        random_state = seed;
+    }
+}
+
+// ---- this machine ----
+
+static void burn(void)
+{
+    for (volatile int i = 0; i < 20000; i++)
+        ;
+}
+
+static void test_the_name_says_the_mode(void **state)
+{
+    (void)state;
+    const char *name = logctx_cpu_clock_name();
+    switch (logctx__cpu_probe()) {
+    case CPU_THREAD_CLOCK:
+        assert_string_equal(name, "thread clock");
+        break;
+    case CPU_PREEMPTION:
+        assert_non_null(strstr(name, ", preemption only"));
+        break;
+    case CPU_FULL:
+        assert_null(strchr(name, ','));
+        assert_ptr_equal(strstr(name, "rseq+"), name);
+        break;
+    }
+}
+
+// A word in memory of ours, as under valgrind, which has no rseq: the kernel is asked far less often than switches come.
+static unsigned asked_really;
+static bool (*really)(int64_t *ns);
+static bool ask_really(int64_t *ns)
+{
+    asked_really++;
+    return really(ns);
+}
+
+static void test_a_word_elsewhere(void **state)
+{
+    (void)state;
+    static volatile uint64_t mine;
+    enum cpu_mode mode = logctx__cpu_probe();
+    really = logctx__cpu_source.total;
+    logctx__cpu_source.total = ask_really;
+    logctx__cpu_aim(&mine);
+    logctx__cpu_force(CPU_FULL);
+    assert_int_equal(logctx_set_clock(NULL), LOGCTX_OK);
+    bool counts = logctx__cpu_probe() == CPU_FULL; // not on a processor without a counter
+    logctx_t *a = make("word", "a"), *b = make("word", "b");
+    assert_true(!counts || mine == logctx__cpu_source.mark);
+    for (int i = 0; i < 20000; i++)
+        logctx_set_current(i & 1 ? a : b);
+    mine = 0;
+    burn();
+    logctx_set_current(logctx_sentinel());
+    assert_true(own_of(a).cpu_ns > 0);
+    assert_true(!counts || mine == logctx__cpu_source.mark);
+    // One context longer than that would not be believed without the kernel, so it had been asked.
+    assert_true(asked_really > 0);
+    end(a);
+    end(b);
+    logctx__cpu_source.total = really;
+    logctx__cpu_aim(NULL);
+    logctx__cpu_force(mode);
+    assert_int_equal(logctx_set_clock(NULL), LOGCTX_OK);
+}
+
+// Everything this thread did is in contexts or outside of them.
+static void check_the_books(void)
+{
+    struct thread *thread = logctx__tls.thread;
+    int64_t before, now, after;
+    assert_true(logctx__read_cpu_of(thread, &before));
+    assert_true(logctx__read_cpu_now(thread, &now));
+    assert_true(logctx__read_cpu_of(thread, &after));
+    assert_true(before <= now && now <= after);
+    assert_int_equal(thread->cpu.total + thread->cpu.to_kernel, now);
+}
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals = signals + 1;
+}
+
+static void test_a_signal(void **state)
+{
+    (void)state;
+    struct sigaction ours = {.sa_handler = count_signal}, before;
+    sigaction(SIGUSR1, &ours, &before);
+    logctx_t *ctx = make("signal", "s");
+    logctx_set_current(ctx);
+    burn();
+    signals = 0;
+    raise(SIGUSR1);
+    bool cleared = *logctx__tls.thread->cpu.word != logctx__cpu_source.mark;
+    burn();
+    logctx_set_current(logctx_sentinel());
+    assert_int_equal(signals, 1);
+    assert_true(cleared);
+    assert_true(own_of(ctx).cpu_ns > 0);
+    end(ctx);
+    sigaction(SIGUSR1, &before, NULL);
+    check_the_books();
+}
+
+static void test_a_child(void **state)
+{
+    (void)state;
+    logctx_t *ctx = make("fork", "f");
+    logctx_set_current(ctx);
+    burn();
+    logctx_set_current(logctx_sentinel());
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        logctx_t *own = logctx_new(logctx_kind("fork"), NULL);
+        logctx_set_current(own);
+        burn();
+        logctx_set_current(logctx_sentinel());
+        logctx_usage_t usage;
+        logctx_get_usage(own, &usage, NULL);
+        _exit(usage.cpu_ns > 0 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    end(ctx);
+    check_the_books();
+}
+
+#if defined(__x86_64__)
+// A critical section of somebody else, who leaves his descriptor behind: adds 1 in one piece, or begins again.
+static void add_critically(volatile uint64_t *word, uint64_t *cell)
+{
+    __asm__ volatile(".pushsection .data.rel, \"aw\"\n\t"
+                     ".balign 32\n"
+                     "1:\n\t"
+                     ".long 0, 0\n\t"
+                     ".quad 3f, 4f - 3f, 5f\n\t"
+                     ".popsection\n"
+                     "2:\n\t"
+                     "leaq 1b(%%rip), %%rax\n\t"
+                     "movq %%rax, %[word]\n"
+                     "3:\n\t"
+                     "movq %[cell], %%rax\n\t"
+                     "addq $1, %%rax\n\t"
+                     "movq %%rax, %[cell]\n"
+                     "4:\n\t"
+                     "jmp 6f\n\t"
+                     ".byte 0x0f, 0xb9, 0x3d\n\t"
+                     ".long 0x53053053\n"
+                     "5:\n\t"
+                     "jmp 2b\n"
+                     "6:\n"
+                     : [word] "+m"(*word), [cell] "+m"(*cell)
+                     :
+                     : "rax", "cc", "memory");
+}
+
+// Interrupted by signals all the time, so that the kernel looks at what is in the word.
+static void test_a_critical_section_of_others(void **state)
+{
+    (void)state;
+    struct sigaction ours = {.sa_handler = count_signal}, before;
+    struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+    volatile uint64_t *word = logctx__tls.thread->cpu.word;
+    logctx_t *ctx = make("critical", "c");
+    uint64_t cell = 0, times = 0;
+    sigaction(SIGALRM, &ours, &before);
+    signals = 0;
+    setitimer(ITIMER_REAL, &often, NULL);
+    while (signals < 200) {
+        logctx_set_current(ctx);
+        add_critically(word, &cell);
+        logctx_set_current(logctx_sentinel());
+        add_critically(word, &cell);
+        times += 2;
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &before, NULL);
+    assert_int_equal(cell, times);
+    assert_true(own_of(ctx).cpu_ns > 0);
+    end(ctx);
+    check_the_books();
+}
+#endif
+
+static void *run_thread(void *user)
+{
+    logctx_t *ctx = make("thread", user);
+    for (int i = 0; i < 1000; i++) {
+        logctx_set_current(ctx);
+        if (i % 100 == 0)
+            burn();
+        logctx_set_current(logctx_sentinel());
+    }
+    bool charged = own_of(ctx).cpu_ns > 0;
+    end(ctx);
+    return charged ? user : NULL;
+}
+
+static void take_series(void *user, const logctx_series_t *series)
+{
+    (void)user;
+    (void)series;
+}
+
+static void take_loop(void *user, const logctx_loop_sums_t *loop)
+{
+    (void)user;
+    assert_true(loop->unattributed_cpu_ns >= 0);
+}
+
+static void test_threads_and_collections(void **state)
+{
+    (void)state;
+    pthread_t threads[3];
+    static char names[3][2] = {"a", "b", "c"};
+    const logctx_collector_t collector = {.series = take_series, .loop = take_loop};
+    for (size_t i = 0; i < COUNT(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_thread, names[i]), 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(logctx_collect(&collector), LOGCTX_OK);
+    for (size_t i = 0; i < COUNT(threads); i++) {
+        void *result;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        assert_ptr_equal(result, names[i]);
+    }
+}
+
+// A thread that was there while tests had their own clock.
+static void *use_after_change(void *user)
+{
+    pthread_barrier_t *barrier = user;
+    logctx_set_default_server(NULL);
+    logctx_set_current(logctx_sentinel());
+    logctx_loop_check();
+    end(make("change", "before"));
+    pthread_barrier_wait(barrier);
+    pthread_barrier_wait(barrier);
+    logctx_t *ctx = make("change", "after");
+    logctx_set_current(ctx);
+    burn();
+    logctx_set_current(logctx_sentinel());
+    int64_t cpu_ns = own_of(ctx).cpu_ns;
+    end(ctx);
+    return (void *)(intptr_t)cpu_ns;
+}
+
+static int64_t after_change(const logctx_clock_t *before, const logctx_clock_t *after)
+{
+    pthread_t thread;
+    pthread_barrier_t barrier;
+    void *result;
+    pthread_barrier_init(&barrier, NULL, 2);
+    assert_int_equal(logctx_set_clock(before), LOGCTX_OK);
+    assert_int_equal(pthread_create(&thread, NULL, use_after_change, &barrier), 0);
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(logctx_set_clock(after), LOGCTX_OK);
+    pthread_barrier_wait(&barrier);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    pthread_barrier_destroy(&barrier);
+    return (int64_t)(intptr_t)result;
+}
+
+static void test_a_change_of_the_clock_reaches_other_threads(void **state)
+{
+    (void)state;
+    assert_true(after_change(logctx_clock("fake"), NULL) > 0);
+    assert_int_equal(after_change(NULL, logctx_clock("fake")), 0);
+    assert_int_equal(logctx_set_clock(NULL), LOGCTX_OK);
+}
+
+#define machine_test(name) logctx_unit_test_setup_teardown(name, set_up, NULL)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        machine_test(test_short_contexts_ask_nobody),
+        machine_test(test_after_a_sleep_neither),
+        machine_test(test_a_disturbed_segment_asks),
+        machine_test(test_a_long_segment_asks),
+        machine_test(test_much_that_was_not_asked_about_asks),
+        machine_test(test_an_overcharge_is_a_debt),
+        machine_test(test_an_undercharge_is_made_good),
+        machine_test(test_the_loop_is_estimated),
+        machine_test(test_an_estimate_has_bounds),
+        machine_test(test_contexts_that_need_the_kernel_begin_with_it),
+        machine_test(test_the_loop_is_not_left_alone_for_ever),
+        machine_test(test_the_thread_clock_alone),
+        machine_test(test_where_blocking_is_not_seen),
+        machine_test(test_a_poll_that_would_be_seen),
+        machine_test(test_no_reading),
+        machine_test(test_another_clock),
+        machine_test(test_a_tick_goes_to_who_ran),
+        machine_test(test_a_tick_of_the_loop_goes_to_nobody),
+        machine_test(test_a_tick_of_a_poll_is_another_s),
+        machine_test(test_ticks_are_not_waited_for),
+        machine_test(test_a_word_that_is_never_cleared_is_not_believed),
+        machine_test(test_one_that_was_cleared_once_is),
+        machine_test(test_a_random_walk),
+        core_test_real(test_the_name_says_the_mode),
+        core_test_real(test_a_word_elsewhere),
+        core_test_real(test_a_signal),
+        core_test_real(test_a_child),
+#if defined(__x86_64__)
+        core_test_real(test_a_critical_section_of_others),
+#endif
+        core_test_real(test_threads_and_collections),
+        core_test_real(test_a_change_of_the_clock_reaches_other_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
