@@ -20,6 +20,8 @@ enum {
     SHORTEST_ABSENCE = 20, // nobody gives a processor away and gets it back in that part of CPU_LONGEST_NS
 };
 
+static const double UNDECIDED = 0.3; // between the parts of a tick
+
 // What ran since the last reading.
 struct stretch {
     int64_t start;  // `total` when it began
@@ -195,6 +197,8 @@ static void credit(struct cpu_clock *clock, const struct cpu_source *source, con
         return;
     double in_system = ratio * ticks + (system - ratio * grown) / (grown < ticks * tick ? grown / ticks : tick);
     in_system = in_system < 0 ? 0 : in_system > ticks ? ticks : in_system;
+    if (ticks < 2 && in_system > UNDECIDED && in_system < 1 - UNDECIDED)
+        return; // it may have been another's, while the thread was preempted
     clock->system += (int64_t)(in_system * tick);
     clock->user += (int64_t)((ticks - in_system) * tick);
 }

@@ -8,8 +8,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
-static void report(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx, const logctx_site_t *site,
-                   const logctx_site_t *set_by)
+static __attribute__((noinline, cold)) void report(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx,
+                                                   const logctx_site_t *site, const logctx_site_t *set_by)
 {
     logctx__report(
         thread, &(struct occurrence){
@@ -25,7 +25,8 @@ static void change_slice(struct thread *thread)
     FENCE(memory_order_release);
 }
 
-static void publish_slice(struct thread *thread, struct shard *shard, int64_t total, uint64_t monotonic)
+static inline __attribute__((always_inline)) void publish_slice(struct thread *thread, struct shard *shard,
+                                                                int64_t total, uint64_t monotonic)
 {
     unsigned sequence = READ_RELAXED(thread->slice_sequence);
     atomic_store_explicit(&thread->slice_shard, shard, memory_order_relaxed);
@@ -40,28 +41,54 @@ static struct shard *shard_of(const struct thread *thread, const logctx_t *ctx)
     return likely(READ_RELAXED(ctx->writer) == thread) ? READ_RELAXED(ctx->shard) : NULL;
 }
 
-// `now` is NULL if the clock gave no reading.
-static void stop(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
-                 const logctx_site_t *site)
+static __attribute__((noinline, cold)) void stop_elsewhere(struct thread *thread, logctx_t *ctx,
+                                                           const logctx_site_t *site)
+{
+    if (is_inert(ctx))
+        return;
+    report(thread, LOGCTX_ERROR_STOPPED_ON_DIFFERENT_THREAD, ctx, site, thread->current_at);
+    unsigned char runs = SLICE_RUNS; // at home, where it stays current: a hand-over must know
+    atomic_compare_exchange_strong(&ctx->started, &runs, SLICE_LOST);
+}
+
+// What logctx__charge_slice() does, for nearly all slices: of the "cpu" clock, or another without exact parts, in which no
+// tick fell, of an unfinished context that this thread writes. False: it is none of these, and nothing was done.
+static inline bool charge_plainly(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now,
+                                  uint64_t monotonic)
+{
+    const logctx_cpu_reading_t *from = &ctx->start;
+    struct shard *shard = shard_of(thread, ctx);
+    int64_t cpu = now->total_ns - from->total_ns, running = (int64_t)(monotonic - ctx->start_monotonic);
+    bool other_parts = ((now->user_ns ^ from->user_ns) | (now->system_ns ^ from->system_ns)) != 0;
+    if (unlikely(!shard || (cpu | running) < 0 || other_parts || READ_RELAXED(ctx->folded) ||
+                 READ_RELAXED(logctx__clock)->exact_parts))
+        return false;
+    ADD_OWNED(ctx->own.cpu, cpu);
+    ADD_OWNED(ctx->own.running, running);
+    ADD_OWNED(shard->usage.cpu, cpu);
+    ADD_OWNED(shard->usage.running, running);
+    ADD_OWNED(thread->attributed_cpu, cpu);
+    logctx__segment_add(ctx, SEGMENT_RUN, ctx->start_monotonic, monotonic);
+    return true;
+}
+
+static inline void stop(struct thread *thread, logctx_t *ctx, bool has_reading, const logctx_cpu_reading_t *now,
+                        uint64_t monotonic, const logctx_site_t *site)
 {
     if (unlikely(READ_RELAXED(thread->id) != READ_RELAXED(ctx->home))) {
-        if (is_inert(ctx))
-            return;
-        report(thread, LOGCTX_ERROR_STOPPED_ON_DIFFERENT_THREAD, ctx, site, thread->current_at);
-        unsigned char runs = SLICE_RUNS; // at home, where it stays current: a hand-over must know
-        atomic_compare_exchange_strong(&ctx->started, &runs, SLICE_LOST);
+        stop_elsewhere(thread, ctx, site);
         return;
     }
-    if (unlikely(now == NULL))
+    if (unlikely(!has_reading))
         ;
     else if (unlikely(READ_RELAXED(ctx->started) != SLICE_RUNS))
         report(thread, LOGCTX_ERROR_STOP_WITHOUT_START, ctx, site, READ_RELAXED(ctx->switched_at)); // who wiped it
-    else
-        logctx__charge_slice(thread, ctx, now, monotonic, site);
+    else if (unlikely(!charge_plainly(thread, ctx, now, monotonic)))
+        logctx__charge_slice(thread, ctx, *now, monotonic, site);
     atomic_store_explicit(&ctx->started, SLICE_NONE, memory_order_relaxed);
 }
 
-static void begin_slice(logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic)
+static inline void begin_slice(logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic)
 {
     ctx->start = *now;
     ctx->start_monotonic = monotonic;
@@ -69,8 +96,8 @@ static void begin_slice(logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t
 }
 
 // Whether a slice of ctx runs now.
-static bool start(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
-                  const logctx_site_t *site, const logctx_site_t *before)
+static inline bool start(struct thread *thread, logctx_t *ctx, bool has_reading, const logctx_cpu_reading_t *now,
+                         uint64_t monotonic, const logctx_site_t *site, const logctx_site_t *before)
 {
     if (unlikely(READ_RELAXED(thread->id) != READ_RELAXED(ctx->home))) {
         report(thread, LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD, ctx, site, before);
@@ -81,9 +108,9 @@ static bool start(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading
         report(thread, LOGCTX_ERROR_RESTARTED_FINISHED, ctx, site, before);
     if (unlikely(READ_RELAXED(ctx->started) == SLICE_RUNS)) {
         report(thread, LOGCTX_ERROR_RESTARTED_ACTIVE, ctx, site, before);
-        return now != NULL;
+        return has_reading;
     }
-    if (unlikely(now == NULL)) {
+    if (unlikely(!has_reading)) {
         atomic_store_explicit(&ctx->started, SLICE_LOST, memory_order_relaxed);
         return false;
     }
@@ -91,12 +118,12 @@ static bool start(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading
     return true;
 }
 
-static bool begin(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
-                  const logctx_site_t *site)
+static inline bool begin(struct thread *thread, logctx_t *ctx, bool has_reading, const logctx_cpu_reading_t *now,
+                         uint64_t monotonic, const logctx_site_t *site)
 {
     const logctx_site_t *before = READ_RELAXED(ctx->switched_at); // who made it current the last time
     atomic_store_explicit(&ctx->switched_at, site, memory_order_relaxed);
-    bool runs = start(thread, ctx, now, monotonic, site, before);
+    bool runs = start(thread, ctx, has_reading, now, monotonic, site, before);
     if (unlikely(ctx->process))
         logctx__process_resumed(thread, ctx, site, before);
     return runs;
@@ -113,17 +140,22 @@ static void remember(struct thread *thread, logctx_t *from, logctx_t *to, const 
     entry->monotonic = monotonic;
 }
 
+static __attribute__((noinline, cold)) void report_freed(struct thread *thread, const logctx_site_t *site)
+{
+    logctx__report(thread, &(struct occurrence){
+                               .kind = LOGCTX_ERROR_INVALID_USE,
+                               .text = "a context was made current after its last reference was given back; keep one "
+                                       "with logctx_ref(). The sentinel is current instead",
+                               .found_by = site});
+}
+
 // Whether ctx may become current: a handle whose last reference was given back is caught here, not followed, and for a
 // context of the parent process the sentinel stands in.
 static logctx_t *checked(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
 {
     if (likely(READ_RELAXED(ctx->refs) > 0))
         return likely(ctx->owner == thread) || !is_inert(ctx) ? ctx : &logctx__sentinel;
-    logctx__report(thread, &(struct occurrence){
-                               .kind = LOGCTX_ERROR_INVALID_USE,
-                               .text = "a context was made current after its last reference was given back; keep one "
-                                       "with logctx_ref(). The sentinel is current instead",
-                               .found_by = site});
+    report_freed(thread, site);
     return &logctx__sentinel;
 }
 
@@ -146,9 +178,9 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     change_slice(
         thread); // before the reading: a collection that reads the clock after it must not take the slice as running
     uint64_t monotonic;
-    const logctx_cpu_reading_t *now = read_clocks(thread, &reading, &monotonic) ? &reading : NULL;
+    bool has_reading = read_clocks(thread, &reading, &monotonic);
     if (!is_sentinel(from))
-        stop(thread, from, now, monotonic, site);
+        stop(thread, from, has_reading, &reading, monotonic, site);
     if (unlikely(logctx__tls.thread != thread)) // a hook has forked, and this is the child
         return current_context();
     // Only an unfinished context that this thread writes is kept alive by itself while it is current.
@@ -160,8 +192,8 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     thread->pinned = pin;
     logctx__tls.current = to;
     remember(thread, from, to, site, monotonic);
-    if (!is_sentinel(to) && begin(thread, to, now, monotonic, site))
-        publish_slice(thread, shard_of(thread, to), now->total_ns, monotonic);
+    if (!is_sentinel(to) && begin(thread, to, has_reading, &reading, monotonic, site))
+        publish_slice(thread, shard_of(thread, to), reading.total_ns, monotonic);
     else
         publish_slice(thread, NULL, 0, 0);
     thread->current_at = site;
@@ -195,7 +227,7 @@ void logctx__charge_running(struct thread *thread, logctx_t *ctx)
             publish_slice(thread, NULL, 0, 0);
         return;
     }
-    logctx__charge_slice(thread, ctx, &now, monotonic, NULL);
+    logctx__charge_slice(thread, ctx, now, monotonic, NULL);
     ctx->start = now;
     ctx->start_monotonic = monotonic;
     if (!within)

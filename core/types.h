@@ -389,12 +389,17 @@ LOGCTX_INTERNAL uint64_t logctx__unix(void);
 /* CPU and monotonic clock for what ran in this thread's current context until now. False: no CPU reading. */
 LOGCTX_INTERNAL bool logctx__read_clocks_slowly(struct thread *thread, uint64_t counter, logctx_cpu_reading_t *out,
                                                 uint64_t *monotonic);
+/* What it found stays in registers, if its callers let it: the slow way has a reading of its own. */
 static inline bool read_clocks(struct thread *thread, logctx_cpu_reading_t *out, uint64_t *monotonic)
 {
-    uint64_t counter = cpu_counter();
+    uint64_t counter = cpu_counter(), slow_monotonic;
     if (likely(cpu_clock_fast(&thread->cpu, READ_RELAXED(logctx__cpu_source.mark), counter, out, monotonic)))
         return true;
-    return logctx__read_clocks_slowly(thread, counter, out, monotonic);
+    logctx_cpu_reading_t slow = {0};
+    bool read = logctx__read_clocks_slowly(thread, counter, &slow, &slow_monotonic);
+    *out = slow;
+    *monotonic = slow_monotonic;
+    return read;
 }
 /* What the kernel says of this thread at this moment. */
 LOGCTX_INTERNAL bool logctx__read_cpu_now(struct thread *thread, int64_t *total);
@@ -446,8 +451,8 @@ LOGCTX_INTERNAL void logctx__charge_running(struct thread *thread, logctx_t *ctx
 LOGCTX_INTERNAL void logctx__begin_slice(struct thread *thread, logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__end_slice(struct thread *thread);
 
-/* usage.c */
-LOGCTX_INTERNAL void logctx__charge_slice(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now,
+/* usage.c: the slice that began at ctx->start ends now. */
+LOGCTX_INTERNAL void logctx__charge_slice(struct thread *thread, logctx_t *ctx, logctx_cpu_reading_t now,
                                           uint64_t monotonic, const logctx_site_t *site);
 LOGCTX_INTERNAL logctx_usage_t logctx__own_usage(const logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__split_parts(logctx_usage_t *usage, const logctx_t *ctx);

@@ -19,8 +19,7 @@ static logctx_usage_t read_cells(const struct usage_cells *cells)
                             .db_rows = READ_RELAXED(cells->rows)};
 }
 
-// On every switch.
-static inline __attribute__((always_inline)) void add_owned(struct usage_cells *cells, const logctx_usage_t *amount)
+static void add_owned(struct usage_cells *cells, const logctx_usage_t *amount)
 {
     ADD_OWNED(cells->cpu, amount->cpu_ns);
     ADD_OWNED(cells->user, amount->cpu_user_ns);
@@ -82,9 +81,8 @@ static int64_t part_since(struct thread *thread, logctx_t *ctx, logctx_error_kin
     return 0;
 }
 
-static inline __attribute__((always_inline)) logctx_usage_t slice_since(struct thread *thread, logctx_t *ctx,
-                                                                        const logctx_cpu_reading_t *now,
-                                                                        uint64_t monotonic, const logctx_site_t *site)
+static logctx_usage_t slice_since(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now,
+                                  uint64_t monotonic, const logctx_site_t *site)
 {
     logctx_usage_t slice = {0};
     const logctx_cpu_reading_t *from = &ctx->start;
@@ -103,10 +101,10 @@ static inline __attribute__((always_inline)) logctx_usage_t slice_since(struct t
     return slice;
 }
 
-void logctx__charge_slice(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now, uint64_t monotonic,
+void logctx__charge_slice(struct thread *thread, logctx_t *ctx, logctx_cpu_reading_t now, uint64_t monotonic,
                           const logctx_site_t *site)
 {
-    logctx_usage_t slice = slice_since(thread, ctx, now, monotonic, site);
+    logctx_usage_t slice = slice_since(thread, ctx, &now, monotonic, site);
     // Its home by number, but another writer: a thread id was used again after its thread ended.
     bool foreign = unlikely(READ_RELAXED(ctx->writer) != thread);
     if (foreign)
