@@ -53,15 +53,17 @@ static void adopt_scale(struct cpu_clock *clock, const struct cpu_source *source
 
 void logctx__cpu_clock_rest(struct cpu_clock *clock)
 {
-    static volatile uint64_t none = 0;
+    static volatile uint64_t none = 0; // read by all threads, and written by nobody
     memset(clock, 0, sizeof *clock);
     clock->word = &none;
 }
 
 void logctx__cpu_clock_begin(struct cpu_clock *clock, struct cpu_source *source, volatile uint64_t *word)
 {
-    memset(clock, 0, sizeof *clock);
-    clock->word = word;
+    logctx__cpu_clock_rest(clock);
+    clock->has_word = word != NULL;
+    if (word)
+        clock->word = word;
     adopt_scale(clock, source);
     logctx_cpu_reading_t unused;
     uint64_t monotonic;
@@ -204,13 +206,13 @@ static void credit(struct cpu_clock *clock, const struct cpu_source *source, con
 }
 
 // `ticks`: of a context; 0: of nobody.
-static bool ask_parts(struct cpu_clock *clock, struct cpu_source *source, uint64_t tick, double ticks)
+static bool ask_parts(struct cpu_clock *clock, struct cpu_source *source, uint64_t tick, int64_t ticks)
 {
     struct cpu_parts parts;
     if (!source->parts(&parts))
         return false;
     if (ticks > 0)
-        credit(clock, source, &parts, ticks);
+        credit(clock, source, &parts, (double)ticks);
     if (atomic_load_explicit(&source->mode, memory_order_relaxed) != CPU_THREAD_CLOCK)
         judge_preemption(clock, source, &parts);
     clock->parts = parts;
@@ -220,10 +222,10 @@ static bool ask_parts(struct cpu_clock *clock, struct cpu_source *source, uint64
 }
 
 // At least the one that was seen, and as many as find room in the CPU time of the stretch.
-static double ticks_of(const struct cpu_clock *clock, const struct cpu_source *source, const struct stretch *stretch)
+static int64_t ticks_of(const struct cpu_clock *clock, const struct cpu_source *source, const struct stretch *stretch)
 {
     int64_t length = clock->total - stretch->start;
-    return length < 2 * (int64_t)source->tick_ns ? 1 : (double)(length / (int64_t)source->tick_ns);
+    return length < 2 * (int64_t)source->tick_ns ? 1 : length / (int64_t)source->tick_ns;
 }
 
 // Ticks come at equal distances of the time that the coarse clock shows, or late: the least of the distances lately is it.
@@ -266,7 +268,7 @@ static void arm(struct cpu_clock *clock, const struct cpu_source *source)
     if (*clock->word == mark)
         return;
     clock->clears++;
-    if (mark != CPU_NO_MARK)
+    if (mark != CPU_NO_MARK && clock->has_word)
         *clock->word = mark;
 }
 

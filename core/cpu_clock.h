@@ -79,6 +79,7 @@ struct cpu_clock {
     int64_t estimated; /* what of `to_kernel` is such costs */
     unsigned unseen;   /* how many of them */
     unsigned expect;   /* contexts that begin with a reading */
+    bool has_word;
     uint64_t tick_seen, tick_asked; /* different: a tick of the sentinel may be in what getrusage says next */
     int64_t tick_late;              /* ns by which it is seen after the time it shows, at least */
     uint64_t tick_next;             /* counter: not before */
@@ -93,6 +94,7 @@ enum cpu_how {
 };
 
 /* cpu_clock.c */
+/* `word` NULL: the thread has none, and the kernel is asked each time. */
 LOGCTX_INTERNAL void logctx__cpu_clock_begin(struct cpu_clock *clock, struct cpu_source *source,
                                              volatile uint64_t *word);
 /* Another clock is in use: nothing is read from this one until it begins again. */
@@ -107,7 +109,7 @@ LOGCTX_INTERNAL void logctx__cpu_clock_poll_ended(struct cpu_clock *clock, struc
 /* cpu_probe.c */
 extern LOGCTX_INTERNAL struct cpu_source logctx__cpu_source;
 LOGCTX_INTERNAL enum cpu_mode logctx__cpu_probe(void);     /* the first call tries everything */
-LOGCTX_INTERNAL volatile uint64_t *logctx__cpu_word(void); /* of this thread */
+LOGCTX_INTERNAL volatile uint64_t *logctx__cpu_word(void); /* of this thread; NULL: none */
 LOGCTX_INTERNAL void logctx__cpu_use(bool in_use);         /* whether the `cpu` clock is the one of the process */
 LOGCTX_INTERNAL const char *logctx__cpu_mode_name(void);
 /* For tests, with logctx_set_clock() after it: a word elsewhere (NULL: the thread's own), and another mode than the one found. */

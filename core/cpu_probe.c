@@ -161,9 +161,8 @@ static bool find_rate(void)
 
 // ---- the word ----
 
-static volatile uint64_t *aimed;    // by a test
-static volatile uint64_t never = 0; // the word of threads that have none
-static uint64_t descriptor;         // its address; 0: none
+static volatile uint64_t *aimed; // by a test
+static uint64_t descriptor;      // its address; 0: none
 
 static bool counter_is_steady(void)
 {
@@ -228,8 +227,7 @@ static uint64_t make_descriptor(void)
 
 volatile uint64_t *logctx__cpu_word(void)
 {
-    volatile uint64_t *word = aimed ? aimed : own_word();
-    return word ? word : &never;
+    return aimed ? aimed : own_word();
 }
 
 // Whether the kernel clears the word of a thread that blocks by itself. A sleep may be over before it has begun, and the
@@ -302,7 +300,8 @@ void logctx__cpu_use(bool in_use)
 const char *logctx__cpu_mode_name(void)
 {
 #ifdef CPU_COUNTER
-    static const char *const names[] = {"thread clock", "rseq+" CPU_COUNTER ", preemption only", "rseq+" CPU_COUNTER};
+    static const char *const names[] = {"thread clock", ("rseq+" CPU_COUNTER ", preemption only"),
+                                        ("rseq+" CPU_COUNTER)};
 #else
     static const char *const names[] = {"thread clock", "", ""};
 #endif

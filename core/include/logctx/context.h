@@ -14,7 +14,7 @@
  *
  * Each function below says: Thread (who may call it), Current (which context is current on return), Owner (who owns
  * what), Errors. Unless it says otherwise a function may be called on any thread, leaves the current context as it
- * was, and neither blocks nor makes a system call other than reading the thread's CPU clock. No function returns
+ * was, and neither blocks nor makes a system call, other than those of the CPU clock (logctx/runtime.h). No function returns
  * NULL for a context: where one cannot be made the sentinel is returned, on which every call is safe and does nothing.
  *
  * In a child of fork() the sentinel is current, and contexts of the parent are inert: every call with them is safe, does

@@ -20,7 +20,7 @@ extern "C" {
  * place that made the context current, and the sentinel is put back. Call it last before the poll (libuv: in
  * uv_prepare), and logctx_poll_end() first after it (uv_check); what callbacks that run in between, as libuv's streams do,
  * use in contexts is charged to those. Current: the sentinel. Errors: leaked_to_loop.
- * Budget: one comparison; on one turn in 64 a reading of the CPU clock.
+ * Budget: one comparison and a look at the coarse clock, without a system call; on one turn in 64 a reading of the CPU clock.
  */
 LOGCTX_API void logctx_poll_begin(void);
 LOGCTX_API void logctx_poll_begin_at(const logctx_site_t *site);
@@ -35,7 +35,7 @@ LOGCTX_API void logctx_poll_woke(void);
 /*
  * The poll has ended; what it found is ready from now on, or since logctx_poll_woke(). Current: unchanged. Without a begin
  * it does nothing.
- * Budget: one reading of the monotonic clock once logctx_loop_ran() has been used, else none.
+ * Budget: a look at the coarse clock; one reading of the monotonic clock once logctx_loop_ran() has been used.
  */
 LOGCTX_API void logctx_poll_end(void);
 

@@ -328,6 +328,18 @@ static void test_the_thread_clock_alone(void **state)
     assert_int_equal(machine.word, 0);
 }
 
+static void test_a_thread_without_a_word(void **state)
+{
+    (void)state;
+    logctx__cpu_clock_begin(&cpu, &source, NULL);
+    unsigned asked = machine.asked;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(charged(run_short), SHORT);
+    assert_true(machine.asked >= asked + 3);
+    assert_true(*cpu.word != MARK);
+    logctx__cpu_clock_begin(&cpu, &source, &machine.word);
+}
+
 static void sleep_unseen_in_loop(void)
 {
     run(TURN);
@@ -875,6 +887,7 @@ int main(void)
         machine_test(test_contexts_that_need_the_kernel_begin_with_it),
         machine_test(test_the_loop_is_not_left_alone_for_ever),
         machine_test(test_the_thread_clock_alone),
+        machine_test(test_a_thread_without_a_word),
         machine_test(test_where_blocking_is_not_seen),
         machine_test(test_a_poll_that_would_be_seen),
         machine_test(test_no_reading),
