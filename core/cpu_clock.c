@@ -20,7 +20,8 @@ enum {
     SHORTEST_ABSENCE = 20, // nobody gives a processor away and gets it back in that part of CPU_LONGEST_NS
 };
 
-static const double UNDECIDED = 0.3; // between the parts of a tick
+static const double UNDECIDED = 0.3; // of a tick: nearer to one side than that
+static const double STOOD_NS = 2000; // what is less is no growth: microseconds, rounded
 
 // What ran since the last reading.
 struct stretch {
@@ -186,21 +187,34 @@ static void judge_preemption(struct cpu_clock *clock, struct cpu_source *source,
 }
 
 // How many of the ticks since the last question fell into system time. The kernel does not tell its counts of ticks: it
-// splits the exact total by their ratio. So a tick shows as what the parts grew otherwise than by the ratio so far, and
-// since no part may go down, no more than all that they grew.
+// splits the exact total by their ratio. So a tick shows as what the parts grew otherwise than by the ratio so far. But no
+// part may go down: what one of them is behind of the ratio for that reason (`lag`, of system time) comes with later ones.
+// Where a part stood still, the rest is only known to be no less.
 static void credit(struct cpu_clock *clock, const struct cpu_source *source, const struct cpu_parts *parts,
                    double ticks)
 {
-    double system = (double)(parts->system - clock->parts.system);
-    double grown = system + (double)(parts->user - clock->parts.user);
+    double system = (double)(parts->system - clock->parts.system), user = (double)(parts->user - clock->parts.user);
     double before = (double)(clock->parts.system + clock->parts.user), tick = (double)source->tick_ns;
-    double ratio = before > 0 ? (double)clock->parts.system / before : 0;
-    if (grown <= 0)
-        return;
-    double in_system = ratio * ticks + (system - ratio * grown) / (grown < ticks * tick ? grown / ticks : tick);
+    double ratio = before > 0 ? ((double)clock->parts.system - clock->lag) / before : 0;
+    double even = ratio * (system + user - ticks * tick) - clock->lag; // the growth of system time without their own
+    double in_system = (system - even) / tick;
+    bool system_stood = system < STOOD_NS, user_stood = user < STOOD_NS;
+    bool decided = ticks > 0 && !(system_stood && user_stood);
     in_system = in_system < 0 ? 0 : in_system > ticks ? ticks : in_system;
-    if (ticks < 2 && in_system > UNDECIDED && in_system < 1 - UNDECIDED)
-        return; // it may have been another's, while the thread was preempted
+    if (ticks < 2 && system_stood) {
+        decided = decided && in_system < 1 - UNDECIDED;
+        in_system = 0;
+    } else if (ticks < 2 && user_stood) {
+        decided = decided && in_system > UNDECIDED;
+        in_system = ticks;
+    } else if (ticks < 2) {
+        decided = decided && (in_system < UNDECIDED || in_system > 1 - UNDECIDED); // else it was another thread's
+    }
+    clock->lag = system - even - in_system * tick;
+    if ((!system_stood && !user_stood) || (system_stood && clock->lag < 0) || (user_stood && clock->lag > 0))
+        clock->lag = 0;
+    if (!decided)
+        return;
     clock->system += (int64_t)(in_system * tick);
     clock->user += (int64_t)((ticks - in_system) * tick);
 }
@@ -211,8 +225,7 @@ static bool ask_parts(struct cpu_clock *clock, struct cpu_source *source, uint64
     struct cpu_parts parts;
     if (!source->parts(&parts))
         return false;
-    if (ticks > 0)
-        credit(clock, source, &parts, (double)ticks);
+    credit(clock, source, &parts, (double)ticks);
     if (atomic_load_explicit(&source->mode, memory_order_relaxed) != CPU_THREAD_CLOCK)
         judge_preemption(clock, source, &parts);
     clock->parts = parts;

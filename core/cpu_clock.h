@@ -84,6 +84,7 @@ struct cpu_clock {
     int64_t tick_late;              /* ns by which it is seen after the time it shows, at least */
     uint64_t tick_next;             /* counter: not before */
     struct cpu_parts parts;         /* as the kernel said last */
+    double lag;                     /* what of its system time is more than the ratio of its ticks says */
     unsigned clears;                /* since then */
 };
 

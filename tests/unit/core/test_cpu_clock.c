@@ -39,9 +39,28 @@ static bool read_total(int64_t *ns)
     return !machine.broken;
 }
 
+// As the kernel does it when it is asked: the exact total, split by the ratio of the ticks so far, and neither part goes down.
+static struct {
+    double user, system; // ticks; 0: a test sets the parts itself
+} counted;
+
+static void split_as_the_kernel(void)
+{
+    double total = (double)machine.kernel, ticks = counted.user + counted.system;
+    int64_t system = ticks > 0 ? (int64_t)(total * counted.system / ticks) : 0;
+    if (system < machine.parts.system)
+        system = machine.parts.system;
+    if (machine.kernel - system < machine.parts.user)
+        system = machine.kernel - machine.parts.user;
+    machine.parts.system = system / 1000 * 1000; // it tells microseconds
+    machine.parts.user = (machine.kernel - system) / 1000 * 1000;
+}
+
 static bool read_parts(struct cpu_parts *parts)
 {
     machine.parts_asked++;
+    if (counted.user > 0)
+        split_as_the_kernel();
     *parts = machine.parts;
     return !machine.parts_broken;
 }
@@ -66,6 +85,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset((void *)&machine, 0, sizeof machine);
+    counted.user = counted.system = 0;
     machine.counter = 1000000000;
     machine.kernel = 70000000;
     machine.tick = TICK_NS;
@@ -492,6 +512,43 @@ static void test_ticks_are_not_waited_for(void **state)
     assert_int_equal(machine.ticks_asked, looked);
 }
 
+static unsigned draw(unsigned below);
+static uint64_t random_state;
+
+// Two kinds in turns, of which one computes and one is in system calls. Ticks fall where they fall.
+static void test_ticks_are_told_apart(void **state)
+{
+    (void)state;
+    double credited[2][2] = {{0, 0}, {0, 0}};
+    uint64_t next_tick = machine.counter + TICK_NS;
+    random_state = 1;
+    counted.user = 10;
+    counted.system = 7;
+    for (int i = 0; i < 100000; i++) {
+        unsigned in_system = draw(2);
+        lose_processor(draw(500000)); // the loop sleeps
+        logctx__cpu_clock_poll_begins(&cpu, &source);
+        while (next_tick <= machine.counter) {
+            next_tick += TICK_NS;
+            machine.tick += TICK_NS;
+        }
+        logctx__cpu_clock_poll_ended(&cpu, &source);
+        logctx_cpu_reading_t start = look(CPU_SENTINEL);
+        run(LONG + draw(LONG));
+        if (next_tick <= machine.counter) {
+            next_tick += TICK_NS;
+            machine.tick += TICK_NS;
+            *(in_system ? &counted.system : &counted.user) += 1;
+        }
+        logctx_cpu_reading_t stop = look(CPU_CONTEXT);
+        credited[in_system][0] += (double)(stop.user_ns - start.user_ns) / TICK_NS;
+        credited[in_system][1] += (double)(stop.system_ns - start.system_ns) / TICK_NS;
+    }
+    assert_true(credited[0][0] + credited[1][1] > (counted.user + counted.system) / 2);
+    assert_true(credited[0][1] < credited[0][0] / 50);
+    assert_true(credited[1][0] < credited[1][1] / 50);
+}
+
 // ---- whether preemption is seen ----
 
 static void be_preempted(bool seen)
@@ -538,8 +595,6 @@ static void test_one_that_was_cleared_once_is(void **state)
 }
 
 // ---- whatever happens ----
-
-static uint64_t random_state;
 
 static unsigned draw(unsigned below)
 {
@@ -895,6 +950,7 @@ int main(void)
         machine_test(test_a_tick_goes_to_who_ran),
         machine_test(test_a_tick_of_the_loop_goes_to_nobody),
         machine_test(test_a_tick_of_a_poll_is_another_s),
+        machine_test(test_ticks_are_told_apart),
         machine_test(test_ticks_are_not_waited_for),
         machine_test(test_a_word_that_is_never_cleared_is_not_believed),
         machine_test(test_one_that_was_cleared_once_is),
