@@ -318,6 +318,8 @@ bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, 
     bool has_parts = look_at_tick(clock, source, &stretch, asks);
     adopt_scale(clock, source);
     set_deadline(clock);
+    clock->to_kernel_least = clock->to_kernel - clock->estimated;
+    clock->unsure = clock->estimated + CPU_UNSURE_NS + (clock->debt > 0 ? clock->debt : 0);
     out->total_ns = clock->total;
     out->user_ns = clock->user;
     out->system_ns = clock->system;

@@ -24,6 +24,7 @@
 #endif
 
 enum {
+    CPU_UNSURE_NS = 50000,     /* at least: what the counter and the kernel may differ by in a slice */
     CPU_LONGEST_NS = 20000,    /* what is longer is not believed without the kernel */
     CPU_UNASKED_NS = 1000000,  /* of CPU time that the kernel was not asked about */
     CPU_EXPECT_STARTS = 16,    /* after a segment that needed the kernel: so many begin with a reading */
@@ -71,6 +72,8 @@ struct cpu_clock {
 
     int64_t user, system; /* ticks that fell into contexts */
     int64_t to_kernel;
+    int64_t to_kernel_least; /* without estimates */
+    int64_t unsure; /* by how much a slice that begins now may be charged less than the kernel's clock then shows */
 
     /* Asked when needed. */
     int64_t asked;     /* `total` at the last reading of the kernel's clock */

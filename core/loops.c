@@ -34,6 +34,14 @@ static struct loop_row *row_of(const char *name)
     return row;
 }
 
+// Counters never go down, so that nothing may be said of a running slice that it will not be charged.
+static int64_t surely(const struct look *look, int64_t unsure)
+{
+    int64_t passed = (int64_t)(logctx__monotonic() - look->since) - CPU_UNSURE_NS, said = look->most - unsure;
+    int64_t least = said < passed ? said : passed;
+    return least > 0 ? least : 0;
+}
+
 // What the thread used outside of contexts since its sums were retired, and the slice that runs. False if a switch came in
 // between, or its clock cannot be read. Under the thread's lock.
 static bool look_at(const struct thread *thread, struct look *look, int64_t *unattributed)
@@ -43,6 +51,7 @@ static bool look_at(const struct thread *thread, struct look *look, int64_t *una
     struct shard *shard = READ_RELAXED(thread->slice_shard);
     int64_t from = READ_RELAXED(thread->slice_cpu);
     int64_t charged = READ_RELAXED(thread->attributed_cpu) + READ_RELAXED(thread->loop_cpu);
+    int64_t unsure = READ_RELAXED(thread->slice_unsure);
     look->since = READ_RELAXED(thread->slice_monotonic);
     if ((look->sequence & 1) || !logctx__read_cpu_of(thread, &now))
         return false;
@@ -50,8 +59,9 @@ static bool look_at(const struct thread *thread, struct look *look, int64_t *una
     if (READ_RELAXED(thread->slice_sequence) != look->sequence)
         return false;
     look->series = shard ? shard->series : NULL;
-    look->cpu = shard && now > from ? now - from : 0;
-    *unattributed = now - thread->cpu_base - charged - look->cpu;
+    look->most = shard && now > from ? now - from : 0;
+    look->cpu = unsure == 0 ? look->most : surely(look, unsure);
+    *unattributed = now - thread->cpu_base - charged - look->most;
     return true;
 }
 
@@ -97,7 +107,7 @@ void logctx__loop_retire(struct thread *thread, const char *new_name)
     clear_delay(&thread->delay);
     thread->cpu_base = logctx__read_cpu_of(thread, &now) ? now : 0;
     thread->unattributed = 0;
-    atomic_store_explicit(&thread->attributed_cpu, known ? -look.cpu : 0, memory_order_relaxed);
+    atomic_store_explicit(&thread->attributed_cpu, known ? -look.most : 0, memory_order_relaxed);
     atomic_store_explicit(&thread->loop_cpu, 0, memory_order_relaxed);
     snprintf(thread->loop_name, sizeof thread->loop_name, "%s", new_name);
     logctx__unlock(&thread->lock);

@@ -14,8 +14,9 @@ enum { LOOP_ROWS = 64 };
 struct look {
     const struct series *series; /* NULL: none */
     unsigned sequence;           /* it is charged, and no longer running, once the thread's is another */
-    int64_t cpu;
-    uint64_t since; /* monotonic */
+    int64_t cpu;                 /* of that slice: what it will be charged at least */
+    int64_t most;                /* and at most: nobody else has used it */
+    uint64_t since;              /* monotonic */
 };
 
 struct loop_row {

@@ -30,7 +30,8 @@ static inline __attribute__((always_inline)) void publish_slice(struct thread *t
 {
     unsigned sequence = READ_RELAXED(thread->slice_sequence);
     atomic_store_explicit(&thread->slice_shard, shard, memory_order_relaxed);
-    atomic_store_explicit(&thread->slice_cpu, total + thread->cpu.to_kernel, memory_order_relaxed);
+    atomic_store_explicit(&thread->slice_cpu, total + thread->cpu.to_kernel_least, memory_order_relaxed);
+    atomic_store_explicit(&thread->slice_unsure, thread->cpu.unsure, memory_order_relaxed);
     atomic_store_explicit(&thread->slice_monotonic, monotonic, memory_order_relaxed);
     atomic_store_explicit(&thread->slice_sequence, sequence + 1, memory_order_release);
 }

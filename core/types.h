@@ -267,7 +267,8 @@ struct thread {
     /* The slice that runs, for collections on other threads: sequence odd while it changes. */
     atomic_uint slice_sequence;
     _Atomic(struct shard *) slice_shard;
-    _Atomic int64_t slice_cpu; /* as the kernel's clock of the thread, as far as it is known */
+    _Atomic int64_t slice_cpu;    /* as the kernel's clock of the thread: no later than that */
+    _Atomic int64_t slice_unsure; /* the slice may be charged less than the kernel's clock shows, by that; 0: exact */
     _Atomic uint64_t slice_monotonic;
     _Atomic(logctx_t *) finished_elsewhere; /* contexts of ours that others finished: their live references */
     atomic_bool attached; /* has a thread; seq_cst with finished_elsewhere. Changed under the registry's lock */
