@@ -271,6 +271,10 @@ static void test_the_loop_is_estimated(void **state)
         sleep_in_loop();
         assert_int_equal(charged(run_short), SHORT);
     }
+    // What a collection takes as the slice's beginning is no later than it was, and the doubt covers the difference.
+    int64_t kernel = machine.kernel;
+    assert_true(cpu.total + cpu.to_kernel_least <= kernel);
+    assert_true(cpu.total + cpu.to_kernel_least + cpu.unsure >= kernel);
     sleep_in_loop();
     assert_int_equal(charged(run_disturbed), SHORT);
     look(CPU_SENTINEL | CPU_ASK);
