@@ -7,6 +7,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -28,7 +29,7 @@
 #endif
 
 enum {
-    RATE_FIRST_NS = 50000,     // between the two readings of the first rate
+    RATE_FIRST_NS = 20000,     // between the two readings of the first rate
     RATE_LAST_NS = 1000000000, // and of the last one: better than the kernel's own adjustments
     RATE_LATER = 16,           // times as long for the next one
     PAIR_TRIES = 5,
@@ -235,7 +236,10 @@ volatile uint64_t *logctx__cpu_word(void)
 // stays unknown, which counts as no.
 static bool sees_blocking(volatile uint64_t *word)
 {
-    static const long sleeps_ns[] = {1, 20000, 100000};
+    int slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    if (slack_ns > 0)
+        prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); // else the sleep takes ten times as long; put back below
+    static const long sleeps_ns[] = {5000, 20000, 100000};
     bool seen = false, known = false;
     for (size_t i = 0; i < sizeof sleeps_ns / sizeof *sleeps_ns && !known; i++) {
         struct cpu_parts before, after;
@@ -247,6 +251,8 @@ static bool sees_blocking(volatile uint64_t *word)
         seen = *word != descriptor;
         known = slept && read_parts(&after) && after.blocked > before.blocked && after.preempted == before.preempted;
     }
+    if (slack_ns > 0)
+        prctl(PR_SET_TIMERSLACK, (unsigned long)slack_ns, 0, 0, 0);
     if (*word == descriptor)
         *word = 0;
     return known && seen;
