@@ -54,8 +54,7 @@ _Static_assert(sizeof(struct entry) == 128, "two cache lines: the pool keeps its
 /* A member is kept once it has its result: until then it keeps the gather, by its entry. NULL: gone, or of no interest. */
 struct gather {
     size_t count, counted;
-    unsigned
-        cancelling; /* walks over the members that are under way: they go on when the first failure has called it */
+    unsigned cancelling; /* walks over the members: they go on when the first failure has called it */
     bool consume;
     struct {
         logctx_deferred_t *deferred;

@@ -2,8 +2,9 @@
 // and starts the new one; everything that can go wrong here is reported, and the switch happens all the same.
 //
 // Budget of logctx__switch() without an error: one reading of the clocks, no allocation, no lock, no locked instruction, no
-// system call but those of the clock (the "cpu" clock: none as a rule, see cpu_clock.h). The same for contexts that were handed over, and for the children of another
-// thread's context: all that a switch writes is the context's and this thread's own.
+// system call but those of the clock (the "cpu" clock: none as a rule, see cpu_clock.h). The same for contexts that were
+// handed over, and for the children of another thread's context: all that a switch writes is the context's and this
+// thread's own.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
@@ -176,8 +177,8 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
         return from;
 
     logctx_cpu_reading_t reading;
-    change_slice(
-        thread); // before the reading: a collection that reads the clock after it must not take the slice as running
+    // Before the reading: a collection that reads the clock after it must not take the slice as running.
+    change_slice(thread);
     uint64_t monotonic;
     bool has_reading = read_clocks(thread, &reading, &monotonic);
     if (!is_sentinel(from))
