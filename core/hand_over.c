@@ -7,7 +7,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
-// Whether another thread has ctx current. Under the owner's lock. A thread that ended runs nothing, whatever it left.
+// Whether another thread has ctx current. Under the owner's lock. A thread that ended runs nothing, whatever it left; but
+// where a clock of the host's gives its id to a later thread, what it left seems to be current there.
 static bool runs_elsewhere(const struct thread *thread, const logctx_t *ctx)
 {
     const struct thread *writer = READ_RELAXED(ctx->writer);

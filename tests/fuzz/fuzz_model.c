@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     prepare();
     model_open(&model, generator_next, &generator);
-    if (model_run(&model, ops)) {
+    // What a ring keeps would be left over in this process, for all inputs that come after.
+    if (model_run(&model, ops) && !model_has_ring(&model)) {
         compare(ops, model.records);
     }
     model_close(&model);

@@ -6,14 +6,12 @@
 
 #include <string.h>
 
+static void mark(model_t *model, model_deferred_t *deferred);
+
 // Everything that `deferred` keeps gets the mark. A gather keeps the members that it has counted until it is called,
 // and while it is being cancelled.
-static void mark(model_t *model, model_deferred_t *deferred)
+static void mark_kept_by(model_t *model, const model_deferred_t *deferred)
 {
-    if (deferred->mark == model->mark) {
-        return;
-    }
-    deferred->mark = model->mark;
     for (size_t i = 0; i < deferred->entry_count; i++) {
         if (deferred->entries[i].to) {
             mark(model, deferred->entries[i].to);
@@ -24,6 +22,15 @@ static void mark(model_t *model, model_deferred_t *deferred)
             mark(model, deferred->members[i]);
         }
     }
+}
+
+static void mark(model_t *model, model_deferred_t *deferred)
+{
+    if (deferred->mark == model->mark) {
+        return;
+    }
+    deferred->mark = model->mark;
+    mark_kept_by(model, deferred);
 }
 
 static void mark_all(model_t *model)
@@ -53,6 +60,18 @@ bool model_keeps(model_t *model, model_deferred_t *from, model_deferred_t *to)
     model->mark++;
     mark(model, from);
     return to->mark == model->mark;
+}
+
+bool model_has_ring(model_t *model)
+{
+    for (size_t i = 0; i < model->deferred_count; i++) {
+        model->mark++;
+        mark_kept_by(model, model->deferreds[i]);
+        if (model->deferreds[i]->mark == model->mark) {
+            return true;
+        }
+    }
+    return false;
 }
 
 // The same value may be seen twice: in a result, and with the function that works on it.

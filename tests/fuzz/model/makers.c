@@ -101,13 +101,24 @@ static bool is_current_outside(const model_t *model, const model_context_t *cont
     return false;
 }
 
+// Left running by a thread that ended, whose id another one has now: from elsewhere it seems to be current there.
+static bool seems_current_outside(const model_t *model, const model_context_t *context)
+{
+    for (const model_thread_t *thread = model->thread->starter; thread; thread = thread->starter) {
+        if (context->started && strcmp(thread->label, context->home) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Whom no thread runs, but perhaps this one as a stranger. A process ends by itself, in what was current then.
 static bool can_hand_over(const model_t *model, const model_context_t *context)
 {
     const model_thread_t *here = model->thread;
     bool runs = context == here->current && strcmp(context->home, here->label) == 0;
 
-    return context->id && !runs && !is_current_outside(model, context) &&
+    return context->id && !runs && !is_current_outside(model, context) && !seems_current_outside(model, context) &&
            (!context->process || here->current == &model->sentinel);
 }
 

@@ -237,6 +237,8 @@ json_t *model_complete(const model_deferred_t *deferred);
 
 /* kept.c: what is still there, once names have been dropped */
 bool model_is_kept(model_t *model, model_deferred_t *deferred);
+/* Whether deferreds keep each other in a ring, through a gather: by deferred.h those are not freed with the last reference. */
+bool model_has_ring(model_t *model);
 bool model_keeps(model_t *model, model_deferred_t *from, model_deferred_t *to);
 int model_values_live(model_t *model);
 
