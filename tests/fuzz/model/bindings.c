@@ -12,13 +12,28 @@ static void capture_as(model_t *model, model_names_t *names, const char *id)
     model_name_add(model, names, id, capture);
 }
 
+// What the end of the callback's own context, or of one that was around it, has made current again.
+static bool was_put_back(const model_t *model, const model_context_t *context, const model_context_t *found)
+{
+    for (int ended = 0; ended < 64 && context != &model->sentinel && context->finished; ended++) {
+        context = context->previous;
+        if (context == found) {
+            return true;
+        }
+        if (context->dropped) { // nobody's any more
+            return false;
+        }
+    }
+    return false;
+}
+
 static void resume(model_t *model, const model_step_t *step, model_context_t *context)
 {
     model_context_t *old = model_switch(model, context);
 
     model_body(model, step->op, step->path, "ops");
     const model_context_t *found = model_switch(model, old);
-    bool allowed = found == context || found == old || found == &model->sentinel;
+    bool allowed = found == context || found == old || found == &model->sentinel || was_put_back(model, context, found);
     if (!allowed && old != &model->sentinel) { // in the sentinel the loop has called: an error of a kind of our own
         model_event(model, "unexpected_context", "Expected logging context %s but found %s", context->name,
                     found->name);
