@@ -27,7 +27,8 @@ typedef struct logctx_capture {
 /*
  * Capture what is current now. `site` is the place that asks for the callback: the switch to the context and errors
  * found by it name that place.
- * Owner: the capture holds a reference until logctx_capture_clear(). Current: unchanged.
+ * Owner: the capture holds a reference until logctx_capture_clear(). Current: unchanged. Errors: NULL is reported as
+ * invalid_use.
  */
 LOGCTX_API void logctx_capture_init(logctx_capture_t *capture, const logctx_site_t *site);
 
@@ -62,7 +63,7 @@ LOGCTX_API logctx_resumed_t logctx_resume_unless_finished(const logctx_capture_t
  * The callback ends. Current: what it was before logctx_resume(), always. The callback may leave its own context current,
  * or, if it has ended it, the sentinel or what that end has put back (a connection's context, in which the request's was
  * made); another context is a leak: leaked_to_loop if a loop in the sentinel called, unexpected_context if other code did,
- * in both cases with the place that made that context current.
+ * in both cases with the place that made that context current. NULL, or a second end, is reported as invalid_use.
  */
 LOGCTX_API void logctx_resume_end(logctx_resumed_t *resumed);
 
