@@ -11,7 +11,7 @@
 
 static bool may_record(const logctx_t *ctx)
 {
-    return (ctx->flags & LOGCTX_FLAG_SAMPLED) && !ctx->over_limit && logctx__has_sink() && !is_inert(ctx);
+    return (ctx->profile.flags & LOGCTX_FLAG_SAMPLED) && !ctx->over_limit && logctx__has_sink() && !is_inert(ctx);
 }
 
 bool logctx_is_recording(const logctx_t *ctx)
@@ -164,7 +164,7 @@ logctx_status_t logctx_set_status(logctx_t *ctx, logctx_status_code_t code, cons
     if (!record)
         return status;
     if (ctx->status != LOGCTX_STATUS_OK) {
-        ctx->status = (uint8_t)code;
+        ctx->status = (unsigned)code & 3u;
         free(record->status_message);
         record->status_message = code == LOGCTX_STATUS_ERROR && message && *message ? copy_valid(message) : NULL;
     }
@@ -200,9 +200,9 @@ logctx_span_context_t logctx_get_span_context(const logctx_t *ctx)
     memset(&out, 0, sizeof out);
     if (!ctx || is_sentinel(ctx))
         return out;
-    memcpy(out.trace_id, ctx->trace_id, sizeof out.trace_id);
-    memcpy(out.span_id, ctx->span_id, sizeof out.span_id);
-    out.flags = ctx->flags;
+    memcpy(out.trace_id, ctx->profile.trace_id, sizeof out.trace_id);
+    memcpy(out.span_id, ctx->profile.span_id, sizeof out.span_id);
+    out.flags = ctx->profile.flags;
     return out;
 }
 

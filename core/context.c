@@ -111,7 +111,7 @@ static bool set_name(logctx_t *ctx, const char *first, const char *dash, const c
     }
     if (total > LOGCTX_NAME_MAX)
         total = LOGCTX_NAME_MAX;
-    char *name = total < LOGCTX_NAME_INLINE ? ctx->inline_name : malloc(total + 1);
+    char *name = total < LOGCTX_NAME_INLINE ? ctx->profile.name : malloc(total + 1);
     if (!name)
         return false;
     size_t at = 0;
@@ -139,11 +139,11 @@ static struct shared_string *server_of(const char *server, const logctx_t *paren
 
 static void continue_trace(logctx_t *ctx, const logctx_span_context_t *from, const char *tracestate)
 {
-    memcpy(ctx->trace_id, from->trace_id, sizeof ctx->trace_id);
+    memcpy(ctx->profile.trace_id, from->trace_id, sizeof ctx->profile.trace_id);
     memcpy(ctx->parent_span_id, from->span_id, sizeof ctx->parent_span_id);
     ctx->has_parent_span = true;
     ctx->remote_parent = true;
-    ctx->flags = from->flags & LOGCTX_FLAG_RANDOM;
+    ctx->profile.flags = from->flags & LOGCTX_FLAG_RANDOM;
     if (!tracestate || !*tracestate)
         return;
     char valid[LOGCTX_TRACESTATE_SIZE];
@@ -159,23 +159,23 @@ static void set_identity(struct thread *thread, logctx_t *ctx, const logctx_t *p
     logctx_span_context_t caller;
     bool parent_sampled = false;
     if (parent) {
-        memcpy(ctx->trace_id, parent->trace_id, sizeof ctx->trace_id);
-        memcpy(ctx->parent_span_id, parent->span_id, sizeof ctx->parent_span_id);
+        memcpy(ctx->profile.trace_id, parent->profile.trace_id, sizeof ctx->profile.trace_id);
+        memcpy(ctx->parent_span_id, parent->profile.span_id, sizeof ctx->parent_span_id);
         ctx->has_parent_span = true;
         ctx->remote_parent = is_inert(parent);
-        ctx->flags = parent->flags & LOGCTX_FLAG_RANDOM;
+        ctx->profile.flags = parent->profile.flags & LOGCTX_FLAG_RANDOM;
         ctx->tracestate = logctx__string_ref(parent->tracestate);
-        parent_sampled = parent->flags & LOGCTX_FLAG_SAMPLED;
+        parent_sampled = parent->profile.flags & LOGCTX_FLAG_SAMPLED;
     } else if (opts->traceparent && logctx_traceparent_read(opts->traceparent, strlen(opts->traceparent), &caller)) {
         continue_trace(ctx, &caller, opts->tracestate);
         parent_sampled = caller.flags & LOGCTX_FLAG_SAMPLED;
     } else {
-        logctx__random_id(thread, ctx->trace_id, sizeof ctx->trace_id);
-        ctx->flags = LOGCTX_FLAG_RANDOM;
+        logctx__random_id(thread, ctx->profile.trace_id, sizeof ctx->profile.trace_id);
+        ctx->profile.flags = LOGCTX_FLAG_RANDOM;
     }
     if (logctx__sample(ctx->has_parent_span, parent_sampled))
-        ctx->flags |= LOGCTX_FLAG_SAMPLED;
-    logctx__random_id(thread, ctx->span_id, sizeof ctx->span_id);
+        ctx->profile.flags |= LOGCTX_FLAG_SAMPLED;
+    logctx__random_id(thread, ctx->profile.span_id, sizeof ctx->profile.span_id);
 }
 
 static void set_times(logctx_t *ctx, uint64_t start_unix_ns)
@@ -291,9 +291,10 @@ static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const log
     set_parent(ctx, inherited ? NULL : parent);
     set_previous(ctx);
     ctx->server = server_of(opts->server, inherited ? inherited : ctx->parent);
-    ctx->span_kind = (uint8_t)(opts->span_kind != LOGCTX_SPAN_DEFAULT ? opts->span_kind
-                               : opts->type == LOGCTX_TYPE_REQUEST    ? LOGCTX_SPAN_SERVER
-                                                                      : LOGCTX_SPAN_INTERNAL);
+    unsigned span_kind = opts->span_kind != LOGCTX_SPAN_DEFAULT ? (unsigned)opts->span_kind
+                         : opts->type == LOGCTX_TYPE_REQUEST    ? LOGCTX_SPAN_SERVER
+                                                                : LOGCTX_SPAN_INTERNAL;
+    ctx->span_kind = span_kind & 15u;
     set_times(ctx, opts->start_unix_ns);
     set_identity(thread, ctx, inherited ? inherited : ctx->parent, opts);
     ctx->over_limit = over_limit(thread);
@@ -306,7 +307,7 @@ static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const log
 // What the sampler decided, in the terms of OpenTelemetry: RECORD_AND_SAMPLE, or else DROP.
 static bool is_recorded(const logctx_t *ctx)
 {
-    return (ctx->flags & LOGCTX_FLAG_SAMPLED) && !ctx->over_limit;
+    return (ctx->profile.flags & LOGCTX_FLAG_SAMPLED) && !ctx->over_limit;
 }
 
 static logctx_t *publish(struct thread *thread, logctx_t *ctx, bool named)
@@ -567,7 +568,7 @@ static void let_go(logctx_t *ctx)
     logctx__string_unref(ctx->server);
     logctx__string_unref(ctx->tracestate);
     ctx->server = ctx->tracestate = NULL;
-    if (ctx->name != ctx->inline_name && ctx->name != ctx->series->kind->name) {
+    if (ctx->name != ctx->profile.name && ctx->name != ctx->series->kind->name) {
         free((char *)(uintptr_t)ctx->name);
         ctx->name = ctx->series->kind->name;
     }

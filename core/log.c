@@ -51,9 +51,9 @@ void logctx_log_stamp(logctx_log_line_t *line)
         line->server_name = logctx_server(ctx);
     if (!real)
         return;
-    hex(ctx->trace_id, sizeof ctx->trace_id, line->trace_id);
-    hex(ctx->span_id, sizeof ctx->span_id, line->span_id);
-    hex(&ctx->flags, 1, line->trace_flags);
+    hex(ctx->profile.trace_id, sizeof ctx->profile.trace_id, line->trace_id);
+    hex(ctx->profile.span_id, sizeof ctx->profile.span_id, line->span_id);
+    hex(&ctx->profile.flags, 1, line->trace_flags);
 }
 
 // A logger that logs would call itself for ever: such lines are dropped.

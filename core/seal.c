@@ -92,7 +92,7 @@ static bool describe(logctx_record_t *record, const logctx_t *ctx)
     if (!copy_instance(record, ctx))
         return false;
     logctx_span_t *span = &record->span;
-    memcpy(span->trace_id, ctx->trace_id, sizeof span->trace_id);
+    memcpy(span->trace_id, ctx->profile.trace_id, sizeof span->trace_id);
     record->server = logctx__string_ref(ctx->server);
     record->tracestate = logctx__string_ref(ctx->tracestate);
     span->server = logctx_server(ctx);
@@ -101,7 +101,7 @@ static bool describe(logctx_record_t *record, const logctx_t *ctx)
     span->kind = ctx->series->kind->name;
     span->type = ctx->series->type;
     span->status_message = record->status_message ? record->status_message : "";
-    span->flags = ctx->flags | OTLP_FLAG_REMOTE_KNOWN;
+    span->flags = ctx->profile.flags | OTLP_FLAG_REMOTE_KNOWN;
     return true;
 }
 
@@ -122,7 +122,7 @@ static bool fill(struct thread *thread, logctx_record_t *record, logctx_t *ctx, 
         return false;
     logctx_span_t *span = &record->span;
     uint64_t duration = age_ns(ctx, end_monotonic);
-    memcpy(span->span_id, ctx->span_id, sizeof span->span_id);
+    memcpy(span->span_id, ctx->profile.span_id, sizeof span->span_id);
     memcpy(span->parent_span_id, ctx->parent_span_id, sizeof span->parent_span_id);
     span->has_parent = ctx->has_parent_span;
     if (ctx->remote_parent)
@@ -147,7 +147,7 @@ void logctx__seal(struct thread *thread, logctx_t *ctx, uint64_t end_monotonic, 
 {
     logctx__lock(&ctx->lock);
     ctx->sealed = true;
-    bool wanted = (ctx->flags & LOGCTX_FLAG_SAMPLED) || ctx->has_error;
+    bool wanted = (ctx->profile.flags & LOGCTX_FLAG_SAMPLED) || ctx->has_error;
     bool sink = logctx__has_sink();
     logctx_record_t *record = NULL;
     if (wanted && sink && !(ctx->over_limit && !ctx->has_error))
@@ -186,7 +186,7 @@ static void send_error_span(struct thread *thread, logctx_t *ctx, const logctx_a
     }
     logctx_span_t *span = &record->span;
     logctx__random_id(thread, span->span_id, sizeof span->span_id);
-    memcpy(span->parent_span_id, ctx->span_id, sizeof span->parent_span_id);
+    memcpy(span->parent_span_id, ctx->profile.span_id, sizeof span->parent_span_id);
     span->has_parent = true;
     span->name = LOGCTX_TRANSITION_EVENT;
     span->span_kind = LOGCTX_SPAN_INTERNAL;

@@ -91,13 +91,13 @@ static void observe(logctx_histogram_t *histogram, const double *bounds, double 
     histogram->sum += value;
     histogram->buckets[bucket]++;
     // Exemplars lead to a trace, so only sampled contexts give one (OpenTelemetry's filter `trace_based`).
-    if (!(ctx->flags & LOGCTX_FLAG_SAMPLED) || ctx->over_limit)
+    if (!(ctx->profile.flags & LOGCTX_FLAG_SAMPLED) || ctx->over_limit)
         return;
     logctx_exemplar_t *exemplar = &histogram->exemplars[bucket];
     exemplar->value = value;
     exemplar->unix_ns = unix_ns;
-    memcpy(exemplar->trace_id, ctx->trace_id, sizeof exemplar->trace_id);
-    memcpy(exemplar->span_id, ctx->span_id, sizeof exemplar->span_id);
+    memcpy(exemplar->trace_id, ctx->profile.trace_id, sizeof exemplar->trace_id);
+    memcpy(exemplar->span_id, ctx->profile.span_id, sizeof exemplar->span_id);
 }
 
 static unsigned duration_index(const logctx_t *ctx)

@@ -25,8 +25,8 @@ static void copy_context(logctx_snapshot_t *out, const logctx_t *ctx, uint64_t n
                                                             : LOGCTX_STATE_IDLE;
     out->age_ns = age_ns(ctx, now);
     out->thread_id = (uint64_t)READ_RELAXED(READ_RELAXED(ctx->writer)->tid);
-    memcpy(out->trace_id, ctx->trace_id, sizeof out->trace_id);
-    memcpy(out->span_id, ctx->span_id, sizeof out->span_id);
+    memcpy(out->trace_id, ctx->profile.trace_id, sizeof out->trace_id);
+    memcpy(out->span_id, ctx->profile.span_id, sizeof out->span_id);
     out->own = logctx__own_usage(ctx);
     logctx__split_parts(&out->own, ctx);
     const logctx_site_t *site = READ_RELAXED(ctx->switched_at);

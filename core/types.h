@@ -78,6 +78,23 @@ struct segment {
 };
 enum segment_state { SEGMENT_RUN, SEGMENT_POOL, SEGMENT_TXN };
 
+/*
+ * What a profiler outside of the process reads of the context that is current: a thread context record by OTEP 4947, with
+ * the name as its only attribute. It lies in the context, so that a switch has nothing to copy. Constant from when the
+ * context is published until it is freed, as `name` is.
+ */
+struct profile {
+    uint8_t trace_id[16];
+    uint8_t span_id[8];
+    uint8_t valid; /* 1; 0: freed, or not made yet */
+    uint8_t flags; /* W3C */
+    uint16_t data_size;
+    uint8_t name_key; /* the number of "logctx.name" in the process context's list of keys */
+    uint8_t name_length;
+    char name[LOGCTX_NAME_INLINE]; /* longer ones: their beginning; ends with a NUL */
+};
+_Static_assert(offsetof(struct profile, data_size) == 26 && offsetof(struct profile, name_key) == 28, "OTEP 4947");
+
 /* Whether a context is current at home. LOST: it is, without a reading: the clock gave none, or a foreign stop wiped it. */
 enum slice_state { SLICE_NONE, SLICE_RUNS, SLICE_LOST };
 
@@ -117,32 +134,28 @@ struct logctx {
     const logctx_site_t *created_at;
     uint64_t created_monotonic;
     uint64_t created_unix;
-    uint8_t trace_id[16];
-    uint8_t span_id[8];
     uint8_t parent_span_id[8];
-    uint8_t flags; /* W3C */
-    uint8_t span_kind;
-    bool has_parent_span;
-    bool remote_parent;
-    bool over_limit; /* made beyond limits.live_contexts: no span */
-    bool process;    /* of type background: it ends once */
+    bool has_parent_span : 1;
+    bool remote_parent : 1;
+    bool over_limit : 1; /* made beyond limits.live_contexts: no span */
+    bool process : 1;    /* of type background: it ends once */
+    uint8_t span_kind : 4;
 
-    /* Under `lock`, with `status`, `record` and `error_type`. */
-    bool sealed;
-    bool has_error; /* exported whether sampled or not */
+    /* Under `lock`, with `record` and `error_type`. */
+    bool sealed : 1;
+    bool has_error : 1; /* exported whether sampled or not */
+    uint8_t status : 2;
 
     /*
      * Held strongly until finish, by generation afterwards: a chain of finished contexts must not keep itself alive. By
      * generation from a hand-over on, too: contexts that go to and fro between threads could hold each other in a ring.
      */
-    logctx_t *previous;
-    uint32_t previous_generation;
     atomic_bool previous_held;
-
-    uint8_t status; /* `lock` */
+    _Atomic uint8_t segment_count; /* with `segments` */
+    uint32_t previous_generation;
+    logctx_t *previous;
 
     /* With `segments`: written by the writer, which takes no lock for it; read by whoever finishes the context. */
-    _Atomic uint8_t segment_count;
     _Atomic uint8_t segment_scale;
     _Atomic uint8_t segment_states[LOGCTX_SEGMENTS];
 
@@ -161,7 +174,7 @@ struct logctx {
         logctx_t *next_live;    /* in flight: owner's lock */
         logctx_t *next_foreign; /* finished: on the writer's list of contexts that others finished */
     };
-    char inline_name[LOGCTX_NAME_INLINE];
+    struct profile profile;
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct logctx) <= 512, "a live context without attributes takes at most 512 bytes");
 
