@@ -314,6 +314,7 @@ static logctx_t *publish(struct thread *thread, logctx_t *ctx, bool named)
 {
     if (!named)
         ctx->name = ctx->series->kind->name;
+    logctx__profile_fill(ctx);
     ADD_OWNED(thread->created, 1); // before the part of it, which readers look at first
     if (is_recorded(ctx))
         ADD_OWNED(thread->created_sampled, 1);
@@ -590,6 +591,7 @@ static void release(logctx_t *ctx)
     while (ctx) {
         logctx_t *dead = ctx->next_foreign;
         logctx_t *const held[] = {ctx->parent, READ_RELAXED(ctx->previous_held) ? ctx->previous : NULL};
+        ctx->profile.valid = 0;
         let_go(ctx);
         atomic_fetch_add_explicit(&ctx->generation, 1, memory_order_relaxed);
         struct thread *owner = ctx->owner;

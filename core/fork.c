@@ -23,6 +23,8 @@ static void in_child(void)
     atomic_store_explicit(&generation, next ? next : 1, memory_order_relaxed);
     atomic_store_explicit(&logctx__forks, READ_RELAXED(logctx__forks) + 1, memory_order_relaxed);
     logctx__tls.current = &logctx__sentinel;
+    if (logctx__tls.thread)
+        *logctx__tls.thread->profile_slot = NULL;
     logctx__tls.thread = NULL;
     logctx__threads_in_child();
     logctx__contexts_in_child();

@@ -192,7 +192,7 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
         logctx_ref(to);
     bool unpin = thread->pinned;
     thread->pinned = pin;
-    logctx__tls.current = to;
+    set_current_context(thread, to);
     remember(thread, from, to, site, monotonic);
     if (!is_sentinel(to) && begin(thread, to, has_reading, &reading, monotonic, site))
         publish_slice(thread, shard_of(thread, to), reading.total_ns, monotonic);

@@ -117,7 +117,7 @@ static void detach(void *state)
                                                     .affected = left,
                                                     .found = logctx_name(left),
                                                     .set_by = thread->current_at});
-        logctx__tls.current = &logctx__sentinel;
+        set_current_context(thread, &logctx__sentinel);
         if (thread->pinned)
             logctx_unref(left);
         thread->pinned = false;
@@ -223,6 +223,7 @@ static void begin(struct thread *thread)
     // A clock may number the child's thread as the parent's: inherited contexts are at home in neither.
     uint64_t id = logctx__clock_thread_id() ^ (uint64_t)READ_RELAXED(logctx__forks) << 32;
     atomic_store_explicit(&thread->id, id, memory_order_relaxed);
+    thread->profile_slot = logctx__profile_slot();
     thread->random_generation = 0;
     atomic_store_explicit(&thread->in_sink, 0, memory_order_relaxed);
     thread->in_hook = 0;

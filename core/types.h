@@ -253,10 +253,11 @@ struct thread {
     bool poll_measured;
     bool loop_named;
     uint32_t turn;
-    int64_t poll_cpu;   /* outside of contexts, when the poll began */
-    int64_t poll_cost;  /* of the turn that was measured last: what the turns up to the next one count as */
-    bool wants_delay;   /* somebody asks how late the loop is */
-    uint64_t polled_at; /* monotonic: when the poll ended; 0: not in a turn */
+    int64_t poll_cpu;    /* outside of contexts, when the poll began */
+    int64_t poll_cost;   /* of the turn that was measured last: what the turns up to the next one count as */
+    bool wants_delay;    /* somebody asks how late the loop is */
+    uint64_t polled_at;  /* monotonic: when the poll ended; 0: not in a turn */
+    void **profile_slot; /* otel_thread_ctx_v1 of this thread: the profile of what is current, or NULL */
     const logctx_site_t *current_at; /* who made current what is */
     const logctx_site_t *asking_at;  /* who asks a loop for a timer, while it starts it */
     struct recorded_switch recent[LOGCTX_RECENT];
@@ -318,6 +319,14 @@ static inline logctx_t *current_context(void)
 static inline bool is_sentinel(const logctx_t *ctx)
 {
     return ctx == &logctx__sentinel;
+}
+
+/* Budget: two stores and a conditional move. The compiler's fence: the record is written before it can be found. */
+static inline void set_current_context(struct thread *thread, logctx_t *ctx)
+{
+    logctx__tls.current = ctx;
+    atomic_signal_fence(memory_order_release);
+    *thread->profile_slot = is_sentinel(ctx) ? NULL : &ctx->profile;
 }
 
 /*
@@ -421,6 +430,10 @@ LOGCTX_INTERNAL bool logctx__read_cpu_now(struct thread *thread, int64_t *total)
 LOGCTX_INTERNAL void logctx__clock_begin(struct thread *thread);
 LOGCTX_INTERNAL bool logctx__read_cpu_of(const struct thread *thread, int64_t *total);
 LOGCTX_INTERNAL uint64_t logctx__clock_thread_id(void);
+
+/* profile.c: the thread's pointer for profilers; what it points to */
+LOGCTX_INTERNAL void **logctx__profile_slot(void);
+LOGCTX_INTERNAL void logctx__profile_fill(logctx_t *ctx);
 
 /* random.c */
 LOGCTX_INTERNAL void logctx__random_id(struct thread *thread, uint8_t *out, size_t length);

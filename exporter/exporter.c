@@ -8,6 +8,7 @@
 #include "fork.h"
 
 #include <logctx/log.h>
+#include <logctx/profile.h>
 
 #include <signal.h>
 #include <stdlib.h>
@@ -148,6 +149,10 @@ bool logctx__exporter_make_queue(logctx_otlp_t *otlp)
 {
     const struct logctx__options *options = &otlp->options;
     otlp->since_unix_ns = unix_ns();
+    // Whether a profiler can read it or not, the telemetry goes out.
+    if (options->process_context) {
+        (void)logctx_publish_process_context(otlp->resource.bytes, otlp->resource.length);
+    }
     otlp->process_start_unix_ns = logctx__process_start_unix_ns();
     if (options->signals[LOGCTX__TRACES].off) {
         return true;

@@ -409,6 +409,17 @@ static void read_exemplar_filter(struct logctx__options *out, const struct logct
     out->exemplars = word != 0;
 }
 
+static void read_process_context(struct logctx__options *out, const struct logctx__environment *env)
+{
+    static const char *const words[] = {"off", "on"};
+    const char *text = logctx__environment_get(env, "LOGCTX_PROCESS_CONTEXT");
+    int word = text != NULL ? logctx__value_word(text, words, 2) : 1;
+    if (word < 0) {
+        complain("LOGCTX_PROCESS_CONTEXT", text, "on or off", "on");
+    }
+    out->process_context = word != 0;
+}
+
 static void name_unsupported(const struct logctx__environment *env)
 {
     static const struct {
@@ -483,6 +494,7 @@ logctx_status_t logctx__options_read(struct logctx__options *out, const logctx_o
     read_sampler(out, env);
     read_limits(out, env);
     read_exemplar_filter(out, env);
+    read_process_context(out, env);
     name_unsupported(env);
     return LOGCTX_OK;
 }

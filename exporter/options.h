@@ -80,10 +80,11 @@ struct logctx__options {
 #define LOGCTX_X(field, variable, type, low, high, fallback) int64_t field;
     LOGCTX__NUMBERS(LOGCTX_X)
 #undef LOGCTX_X
-    bool disabled;    // OTEL_SDK_DISABLED
-    bool exemplars;   // OTEL_METRICS_EXEMPLAR_FILTER is not always_off
-    bool has_sampler; // OTEL_TRACES_SAMPLER names one that there is
-    bool has_limits;  // at least one limit is set
+    bool disabled;        // OTEL_SDK_DISABLED
+    bool exemplars;       // OTEL_METRICS_EXEMPLAR_FILTER is not always_off
+    bool process_context; // LOGCTX_PROCESS_CONTEXT is not off
+    bool has_sampler;     // OTEL_TRACES_SAMPLER names one that there is
+    bool has_limits;      // at least one limit is set
     logctx_sampler_t sampler;
     logctx_limits_t limits;
     void (*collect)(void *user, logctx_otlp_metrics_t *metrics);
