@@ -1,7 +1,7 @@
 // Contexts: making, counting references, finishing, freeing; and the sentinel.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "types.h"
+#include "probes.h"
 #include "utf8.h"
 
 #include <stdio.h>
@@ -16,6 +16,7 @@ struct logctx logctx__sentinel = {
     .generation = 1,
     .lock = 0,
     .name = "sentinel",
+    .profile = {.name = "sentinel"},
     .root = &logctx__sentinel,
     .previous = &logctx__sentinel,
     .previous_generation = 1,
@@ -481,6 +482,7 @@ static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *si
     logctx__seal(thread, ctx, now, &own, &total);
     logctx__family_fold(ctx);
     logctx__count_end(thread, ctx, age_ns(ctx, now), own.cpu_ns);
+    probe_finish(ctx, age_ns(ctx, now), own.cpu_ns);
     logctx__live_remove(ctx);
     ADD_OWNED(thread->ended, 1);
     if (is_recorded(ctx))

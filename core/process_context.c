@@ -53,7 +53,8 @@ static uint8_t *put_message(uint8_t *at, int field, const void *bytes, size_t le
 {
     *at++ = (uint8_t)LOGCTX__WIRE_TAG(field, LOGCTX__WIRE_BYTES);
     at = logctx__wire_varint_write(at, length);
-    memcpy(at, bytes, length);
+    if (length > 0)
+        memcpy(at, bytes, length);
     return at + length;
 }
 

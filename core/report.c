@@ -2,7 +2,7 @@
 // it may allocate, and still works, with less detail, when there is no memory.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "types.h"
+#include "probes.h"
 
 #include <logctx/adapter.h>
 
@@ -243,6 +243,9 @@ void logctx__report(struct thread *thread, const struct occurrence *occurrence)
     if (!affected || is_inert(affected))
         affected = &logctx__sentinel;
     logctx__count_error(thread, occurrence->kind, affected);
+    bool nobody = is_sentinel(affected);
+    probe_error(logctx_error_info(occurrence->kind)->name, nobody ? NULL : affected,
+                nobody ? "" : affected->profile.name, occurrence->found_by);
     // An error inside a hook is counted and goes no further: the hook would be called for ever.
     if (thread->in_hook > 0)
         return;
@@ -266,7 +269,7 @@ void logctx__report(struct thread *thread, const struct occurrence *occurrence)
                             .recent_count = logctx__recent(thread, recent, LOGCTX_RECENT_MAX),
                             .stack = stack};
     call_hook(thread, &error);
-    if (!is_sentinel(affected))
+    if (!nobody)
         put_on_span(thread, &error);
     if (rates.line && logctx__has_logger())
         write_line(&error, rates.unsaid);

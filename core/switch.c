@@ -7,7 +7,7 @@
 // thread's own.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "types.h"
+#include "probes.h"
 
 static __attribute__((noinline, cold)) void report(struct thread *thread, logctx_error_kind_t kind, logctx_t *ctx,
                                                    const logctx_site_t *site, const logctx_site_t *set_by)
@@ -199,6 +199,7 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     else
         publish_slice(thread, NULL, 0, 0);
     thread->current_at = site;
+    probe_switch(from, to, site);
     if (unlikely(unpin))
         logctx_unref(from);
     return from;

@@ -10,7 +10,7 @@
     packages_build=(
         gcc libc6-dev cmake ninja-build 'pkgconf|pkg-config' protobuf-c-compiler libprotobuf-c-dev libdeflate-dev
         'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev' libuv1-dev libevent-dev libhttp-parser-dev libsqlite3-dev
-        libglib2.0-dev libmicrohttpd-dev libjansson-dev zlib1g-dev)
+        libglib2.0-dev libmicrohttpd-dev libjansson-dev zlib1g-dev systemtap-sdt-dev)
     # To send the demo some load.
     packages_load=(curl)
     # To build and run the unit and conformance tests.
