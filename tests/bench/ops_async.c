@@ -1,4 +1,4 @@
-// The operations that are measured, as a program would write them. State belongs to the one thread that runs them all.
+// Rows of asynchronous code, as a program would write it. State belongs to the thread that runs them.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "bench.h"
@@ -7,35 +7,20 @@
 #include <logctx/deferred.h>
 #include <logctx/logctx.h>
 
-static logctx_t *a, *b;
-static logctx_bound_t *bound;
-static volatile uintptr_t sink;
+static _Thread_local logctx_t *a;
+static _Thread_local logctx_bound_t *bound;
+static _Thread_local volatile uintptr_t sink;
 
-static void make_two(void)
+static void make(void)
 {
     a = logctx_new(logctx_kind("bench"), NULL);
-    b = logctx_new(logctx_kind("bench"), NULL);
 }
 
-static void end_two(void)
+static void end(void)
 {
     logctx_set_current(logctx_sentinel());
     logctx_finish(a);
-    logctx_finish(b);
     logctx_unref(a);
-    logctx_unref(b);
-}
-
-static void read_current(uint64_t times)
-{
-    for (uint64_t i = 0; i < times; i++)
-        sink = (uintptr_t)logctx_current();
-}
-
-static void switch_contexts(uint64_t times)
-{
-    for (uint64_t i = 0; i < times; i++)
-        logctx_set_current(i & 1 ? a : b);
 }
 
 static void nothing(void *user)
@@ -45,7 +30,7 @@ static void nothing(void *user)
 
 static void make_bound(void)
 {
-    make_two();
+    make();
     logctx_set_current(a);
     bound = logctx_bind(nothing, &a);
     logctx_set_current(logctx_sentinel());
@@ -54,7 +39,7 @@ static void make_bound(void)
 static void free_bound(void)
 {
     logctx_bound_free(bound);
-    end_two();
+    end();
 }
 
 static void call_bound(uint64_t times)
@@ -97,12 +82,10 @@ static void call_yieldable(uint64_t times)
     }
 }
 
-const bench_op_t bench_ops[] = {
-    {"current", NULL, read_current, NULL},
-    {"switch", make_two, switch_contexts, end_two},
-    {"bound_call", make_bound, call_bound, free_bound},
-    {"bind_call_once", NULL, bind_and_call_once, NULL},
-    {"deferred_callback", NULL, call_deferred, NULL},
-    {"deferred_yield", make_two, call_yieldable, end_two},
-    {NULL, NULL, NULL, NULL},
+const bench_op_t bench_async_ops[] = {
+    {.name = "bound_call", .run = call_bound, .begin = make_bound, .end = free_bound, .two = true},
+    {.name = "bind_call_once", .run = bind_and_call_once},
+    {.name = "deferred_callback", .run = call_deferred, .two = true},
+    {.name = "deferred_yield", .run = call_yieldable, .begin = make, .end = end},
+    {.name = NULL},
 };
