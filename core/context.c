@@ -101,6 +101,29 @@ void logctx__contexts_in_child(void)
     atomic_store_explicit(&said_limit, false, memory_order_relaxed);
 }
 
+// Where a name of that length goes: into the context, into a block of its owner's, or, if it is very long, into memory of its
+// own. Called by the owner.
+static char *name_room(logctx_t *ctx, size_t length)
+{
+    if (likely(length < LOGCTX_NAME_INLINE))
+        return ctx->profile.name;
+    if (length < LOGCTX_NAME_BLOCK)
+        return logctx__pool_get(&ctx->owner->names, ctx->owner);
+    return malloc(length + 1);
+}
+
+static void free_name(logctx_t *ctx)
+{
+    char *name = (char *)(uintptr_t)ctx->name;
+    ctx->name = ctx->series->kind->name;
+    if (name == ctx->profile.name || name == ctx->name)
+        return;
+    if (strlen(name) < LOGCTX_NAME_BLOCK)
+        logctx__pool_put(&ctx->owner->names, name, ctx->owner == logctx__tls.thread);
+    else
+        free(name);
+}
+
 // `first` and `second` together, made valid UTF-8 and cut; short ones without an allocation.
 static bool set_name(logctx_t *ctx, const char *first, const char *dash, const char *second)
 {
@@ -112,7 +135,7 @@ static bool set_name(logctx_t *ctx, const char *first, const char *dash, const c
     }
     if (total > LOGCTX_NAME_MAX)
         total = LOGCTX_NAME_MAX;
-    char *name = total < LOGCTX_NAME_INLINE ? ctx->profile.name : malloc(total + 1);
+    char *name = name_room(ctx, total);
     if (!name)
         return false;
     size_t at = 0;
@@ -123,16 +146,39 @@ static bool set_name(logctx_t *ctx, const char *first, const char *dash, const c
     return true;
 }
 
+// Numbers are taken from the kind in blocks: one by one the threads would wait for each other.
+static uint64_t next_number(struct shard *shard, struct logctx_kind *kind)
+{
+    enum { BLOCK = 64 };
+    if (shard->next_instance == shard->instances_end) {
+        shard->next_instance = atomic_fetch_add_explicit(&kind->instances, BLOCK, memory_order_relaxed);
+        shard->instances_end = shard->next_instance + BLOCK;
+    }
+    return ++shard->next_instance;
+}
+
+// KIND-N. The kind's name is valid already, so both are copied.
 static bool name_by_number(logctx_t *ctx, struct logctx_kind *kind)
 {
-    char number[24];
-    snprintf(number, sizeof number, "%lu", atomic_fetch_add_explicit(&kind->instances, 1, memory_order_relaxed) + 1);
-    return set_name(ctx, kind->name, "-", number);
+    char digits[24];
+    size_t at = sizeof digits, kind_length = strlen(kind->name);
+    for (uint64_t number = next_number(READ_RELAXED(ctx->shard), kind); at == sizeof digits || number > 0; number /= 10)
+        digits[--at] = (char)('0' + number % 10);
+    digits[--at] = '-';
+    size_t length = kind_length + sizeof digits - at;
+    char *name = name_room(ctx, length);
+    if (!name)
+        return false;
+    memcpy(name, kind->name, kind_length);
+    memcpy(name + kind_length, digits + at, sizeof digits - at);
+    name[length] = '\0';
+    ctx->name = name;
+    return true;
 }
 
 static struct shared_string *server_of(const char *server, const logctx_t *parent)
 {
-    struct shared_string *string = server ? logctx__string_new(server, strlen(server), LOGCTX_NAME_MAX) : NULL;
+    struct shared_string *string = server ? logctx__string_server(server, LOGCTX_NAME_MAX) : NULL;
     if (string)
         return string;
     return parent ? logctx__string_ref(parent->server) : logctx__default_server();
@@ -571,10 +617,7 @@ static void let_go(logctx_t *ctx)
     logctx__string_unref(ctx->server);
     logctx__string_unref(ctx->tracestate);
     ctx->server = ctx->tracestate = NULL;
-    if (ctx->name != ctx->profile.name && ctx->name != ctx->series->kind->name) {
-        free((char *)(uintptr_t)ctx->name);
-        ctx->name = ctx->series->kind->name;
-    }
+    free_name(ctx);
     struct family *family = READ_RELAXED(ctx->family);
     if (family) {
         free(family);

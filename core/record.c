@@ -238,6 +238,80 @@ logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t 
     return LOGCTX_OK;
 }
 
+void logctx__own_key_init(struct own_key *key, const char *text)
+{
+    *key = (struct own_key){.text = text, .length = (uint8_t)strlen(text)};
+    key->hash = hash_of(text, key->length);
+    key->head[0] = LOGCTX__WIRE_TAG(KEY_VALUE_KEY, LOGCTX__WIRE_BYTES);
+    key->head[1] = key->length;
+    memcpy(key->head + 2, text, key->length);
+    key->head[2 + key->length] = LOGCTX__WIRE_TAG(KEY_VALUE_VALUE, LOGCTX__WIRE_BYTES);
+}
+
+// Where the value of such an attribute goes, of at most `size` bytes; NULL: the long way, which looks for an older one of
+// that key, and makes room. The head is copied whole, so that the compiler knows its length.
+static uint8_t *begin_own(logctx_record_t *record, const struct own_key *key, size_t size)
+{
+    if (unlikely((record->keys & key_bit(key->hash)) || record->count == record->capacity ||
+                 record->room - record->used < sizeof key->head + size))
+        return NULL;
+    uint8_t *at = record->bytes + record->used;
+    memcpy(at, key->head, sizeof key->head);
+    return at + key->length + 3;
+}
+
+static void end_own(logctx_record_t *record, const struct own_key *key, const uint8_t *end)
+{
+    logctx__record_commit(record, LOGCTX_PART_ATTRIBUTE, key->hash, (size_t)(end - (record->bytes + record->used)));
+    record->keys |= key_bit(key->hash);
+}
+
+// Budget of these three: 40 instructions, and a copy of the text.
+void logctx__record_set_own_double(logctx_record_t *record, const struct own_key *key, double value)
+{
+    uint8_t *at = begin_own(record, key, 16);
+    if (unlikely(!at)) {
+        const logctx_attr_t attr = logctx_attr_double(key->text, value);
+        logctx__record_set(record, &attr, false);
+        return;
+    }
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    *at++ = 1 + sizeof bits;
+    *at++ = LOGCTX__WIRE_TAG(LOGCTX_VALUE_DOUBLE, LOGCTX__WIRE_FIXED64);
+    end_own(record, key, logctx__wire_fixed64_write(at, bits));
+}
+
+void logctx__record_set_own_int(logctx_record_t *record, const struct own_key *key, int64_t value)
+{
+    uint8_t *at = begin_own(record, key, 16);
+    if (unlikely(!at)) {
+        const logctx_attr_t attr = logctx_attr_int(key->text, value);
+        logctx__record_set(record, &attr, false);
+        return;
+    }
+    *at++ = (uint8_t)(1 + logctx__wire_varint_size((uint64_t)value));
+    *at++ = LOGCTX__WIRE_TAG(LOGCTX_VALUE_INT, LOGCTX__WIRE_VARINT);
+    end_own(record, key, logctx__wire_varint_write(at, (uint64_t)value));
+}
+
+// `value` is valid UTF-8.
+void logctx__record_set_own_string(logctx_record_t *record, const struct own_key *key, const char *value, size_t length)
+{
+    enum { SHORT = 125 }; // its length, and that of what is around it, take one byte each
+    uint8_t *at = length <= SHORT ? begin_own(record, key, 4 + SHORT) : NULL;
+    if (unlikely(!at)) {
+        const logctx_attr_t attr = logctx_attr_string_n(key->text, value, length);
+        logctx__record_set(record, &attr, false);
+        return;
+    }
+    *at++ = (uint8_t)(2 + length);
+    *at++ = LOGCTX__WIRE_TAG(LOGCTX_VALUE_STRING, LOGCTX__WIRE_BYTES);
+    *at++ = (uint8_t)length;
+    memcpy(at, value, length);
+    end_own(record, key, at + length);
+}
+
 // Events of the library's own have a limit of theirs: an error that comes again and again must not fill the memory.
 logctx_status_t logctx__record_add_event(logctx_record_t *record, const char *name, uint64_t unix_ns,
                                          const logctx_attr_t *attrs, size_t count, bool limited)

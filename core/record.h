@@ -10,7 +10,7 @@
 
 #include "types.h"
 
-enum { RECORD_INLINE_ENTRIES = 48, RECORD_INLINE_BYTES = 1536, RECORD_OWN_EVENTS = 128 };
+enum { RECORD_INLINE_NAME = 256, RECORD_INLINE_ENTRIES = 48, RECORD_INLINE_BYTES = 1536, RECORD_OWN_EVENTS = 128 };
 
 /* One attribute, event or link: its body in `bytes`. `dead`: replaced, and skipped by every reader. */
 struct entry {
@@ -39,7 +39,7 @@ struct logctx_record {
     struct shared_string *tracestate;
     struct shared_string *server;
     char *instance; /* inline_instance or allocated */
-    char inline_instance[LOGCTX_NAME_INLINE];
+    char inline_instance[RECORD_INLINE_NAME];
     struct entry inline_entries[RECORD_INLINE_ENTRIES];
     uint8_t inline_bytes[RECORD_INLINE_BYTES];
 };
@@ -57,6 +57,22 @@ LOGCTX_INTERNAL void logctx__record_commit(logctx_record_t *record, logctx_part_
  * and the setters are one path.
  */
 LOGCTX_INTERNAL logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t *attr, bool limited);
+
+/*
+ * An attribute of the library's own: its key is encoded once for all. The same as logctx__record_set() without a limit.
+ */
+struct own_key {
+    const char *text;
+    uint8_t length;
+    uint32_t hash;
+    uint8_t head[36]; /* the key field of the KeyValue, and the tag of the value */
+};
+LOGCTX_INTERNAL void logctx__own_key_init(struct own_key *key, const char *text);
+LOGCTX_INTERNAL void logctx__record_set_own_double(logctx_record_t *record, const struct own_key *key, double value);
+LOGCTX_INTERNAL void logctx__record_set_own_int(logctx_record_t *record, const struct own_key *key, int64_t value);
+LOGCTX_INTERNAL void logctx__record_set_own_string(logctx_record_t *record, const struct own_key *key,
+                                                   const char *value, size_t length);
+
 LOGCTX_INTERNAL logctx_status_t logctx__record_add_event(logctx_record_t *record, const char *name, uint64_t unix_ns,
                                                          const logctx_attr_t *attrs, size_t count, bool limited);
 

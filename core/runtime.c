@@ -17,6 +17,8 @@ static atomic_int sampler = LOGCTX_SAMPLER_PARENTBASED_ALWAYS_ON;
 static struct {
     lock_t lock;
     struct shared_string *default_server; /* NULL: "default" */
+    _Atomic(struct shared_string *)
+        plain_server; /* the same if it is kept for ever: then it is read without the lock */
     atomic_bool has_random;
     logctx_random_t *random;
     void *random_user;
@@ -127,12 +129,20 @@ bool logctx__sample(bool has_parent, bool parent_sampled)
     return !has_parent || parent_sampled;
 }
 
+// Under the lock.
+static void set_default_server(struct shared_string *string)
+{
+    bool plain = string && READ_RELAXED(string->refs) == 0;
+    settings.default_server = string;
+    atomic_store_explicit(&settings.plain_server, plain ? string : NULL, memory_order_release);
+}
+
 void logctx_set_default_server(const char *server)
 {
-    struct shared_string *string = server ? logctx__string_new(server, strlen(server), 255) : NULL;
+    struct shared_string *string = server ? logctx__string_server(server, 255) : NULL;
     logctx__lock(&settings.lock);
     struct shared_string *old = settings.default_server;
-    settings.default_server = string;
+    set_default_server(string);
     logctx__unlock(&settings.lock);
     logctx__string_unref(old);
 }
@@ -140,9 +150,12 @@ void logctx_set_default_server(const char *server)
 // A reference for the caller; NULL only without memory.
 struct shared_string *logctx__default_server(void)
 {
+    struct shared_string *plain = atomic_load_explicit(&settings.plain_server, memory_order_acquire);
+    if (likely(plain != NULL))
+        return plain;
     logctx__lock(&settings.lock);
     if (!settings.default_server)
-        settings.default_server = logctx__string_new("default", strlen("default"), 255);
+        set_default_server(logctx__string_server("default", 255));
     struct shared_string *string = logctx__string_ref(settings.default_server);
     logctx__unlock(&settings.lock);
     return string;

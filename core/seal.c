@@ -9,9 +9,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOGCTX_X(id, key, type, description) static const char attr_##id[] = key;
-LOGCTX_SPAN_ATTRIBUTES(LOGCTX_X)
+enum own {
+#define LOGCTX_X(id, key, type, description) OWN_##id,
+    LOGCTX_SPAN_ATTRIBUTES(LOGCTX_X)
 #undef LOGCTX_X
+        OWN_COUNT
+};
+static struct own_key own_keys[OWN_COUNT];
+
+// When the library is loaded: they are constants that the compiler cannot make.
+__attribute__((constructor)) static void encode_own_keys(void)
+{
+    static const char *const texts[OWN_COUNT] = {
+#define LOGCTX_X(id, key, type, description) key,
+        LOGCTX_SPAN_ATTRIBUTES(LOGCTX_X)
+#undef LOGCTX_X
+    };
+#define LOGCTX_X(id, key, type, description)                                                                           \
+    _Static_assert(sizeof(key) + 2 <= sizeof own_keys[0].head, "the head has room for the key and two tags");
+    LOGCTX_SPAN_ATTRIBUTES(LOGCTX_X)
+#undef LOGCTX_X
+    for (size_t i = 0; i < OWN_COUNT; i++)
+        logctx__own_key_init(&own_keys[i], texts[i]);
+}
 
 enum {
     SPLIT_FROM_NS = 20 * 1000 * 1000, // below, the user and system parts of one context are noise
@@ -25,52 +45,62 @@ static double seconds(int64_t ns)
     return (double)ns / 1e9;
 }
 
-static void put(logctx_record_t *record, logctx_attr_t attr)
+static void put_double(logctx_record_t *record, enum own id, double value)
 {
-    logctx__record_set(record, &attr, false);
+    logctx__record_set_own_double(record, &own_keys[id], value);
+}
+
+static void put_int(logctx_record_t *record, enum own id, int64_t value)
+{
+    logctx__record_set_own_int(record, &own_keys[id], value);
+}
+
+static void put_string(logctx_record_t *record, enum own id, const char *value)
+{
+    logctx__record_set_own_string(record, &own_keys[id], value, strlen(value));
 }
 
 static void put_usage(logctx_record_t *record, const logctx_usage_t *own, const logctx_usage_t *total)
 {
-    put(record, logctx_attr_double(attr_CPU_TIME, seconds(own->cpu_ns)));
+    put_double(record, OWN_CPU_TIME, seconds(own->cpu_ns));
     if (own->cpu_ns >= SPLIT_FROM_NS) {
-        put(record, logctx_attr_double(attr_CPU_TIME_USER, seconds(own->cpu_user_ns)));
-        put(record, logctx_attr_double(attr_CPU_TIME_SYSTEM, seconds(own->cpu_system_ns)));
+        put_double(record, OWN_CPU_TIME_USER, seconds(own->cpu_user_ns));
+        put_double(record, OWN_CPU_TIME_SYSTEM, seconds(own->cpu_system_ns));
     }
-    put(record, logctx_attr_int(attr_DB_TRANSACTIONS, own->db_transactions));
-    put(record, logctx_attr_double(attr_DB_TIME, seconds(own->db_ns)));
-    put(record, logctx_attr_double(attr_DB_WAIT_TIME, seconds(own->db_wait_ns)));
-    put(record, logctx_attr_int(attr_DB_ROWS, own->db_rows));
-    put(record, logctx_attr_double(attr_RUNNING_TIME, seconds(own->running_ns)));
+    put_int(record, OWN_DB_TRANSACTIONS, own->db_transactions);
+    put_double(record, OWN_DB_TIME, seconds(own->db_ns));
+    put_double(record, OWN_DB_WAIT_TIME, seconds(own->db_wait_ns));
+    put_int(record, OWN_DB_ROWS, own->db_rows);
+    put_double(record, OWN_RUNNING_TIME, seconds(own->running_ns));
     if (!total)
         return;
-    put(record, logctx_attr_double(attr_TOTAL_CPU_TIME, seconds(total->cpu_ns)));
-    put(record, logctx_attr_int(attr_TOTAL_DB_TRANSACTIONS, total->db_transactions));
-    put(record, logctx_attr_double(attr_TOTAL_DB_TIME, seconds(total->db_ns)));
-    put(record, logctx_attr_double(attr_TOTAL_DB_WAIT_TIME, seconds(total->db_wait_ns)));
-    put(record, logctx_attr_int(attr_TOTAL_DB_ROWS, total->db_rows));
+    put_double(record, OWN_TOTAL_CPU_TIME, seconds(total->cpu_ns));
+    put_int(record, OWN_TOTAL_DB_TRANSACTIONS, total->db_transactions);
+    put_double(record, OWN_TOTAL_DB_TIME, seconds(total->db_ns));
+    put_double(record, OWN_TOTAL_DB_WAIT_TIME, seconds(total->db_wait_ns));
+    put_int(record, OWN_TOTAL_DB_ROWS, total->db_rows);
 }
 
 static void put_identity(logctx_record_t *record, const logctx_t *ctx)
 {
-    put(record, logctx_attr_string(attr_NAME, ctx->name));
-    put(record, logctx_attr_string(attr_TYPE, logctx_type_name(ctx->series->type)));
-    put(record, logctx_attr_string(attr_SERVER, logctx_server(ctx)));
-    put(record, logctx_attr_int(attr_THREAD_ID, READ_RELAXED(READ_RELAXED(ctx->writer)->tid)));
+    put_string(record, OWN_NAME, ctx->name);
+    put_string(record, OWN_TYPE, logctx_type_name(ctx->series->type));
+    put_string(record, OWN_SERVER, logctx_server(ctx));
+    put_int(record, OWN_THREAD_ID, READ_RELAXED(READ_RELAXED(ctx->writer)->tid));
 }
 
 // Segments belong to the writer, who may be running the context while another thread finishes it.
 static void put_life(struct thread *thread, logctx_record_t *record, const logctx_t *ctx, uint64_t duration_ns)
 {
     unsigned errors = READ_RELAXED(ctx->errors);
-    put(record, logctx_attr_int(attr_SWITCHES, READ_RELAXED(ctx->switches)));
+    put_int(record, OWN_SWITCHES, READ_RELAXED(ctx->switches));
     if (errors > 0)
-        put(record, logctx_attr_int(attr_ERRORS, errors));
+        put_int(record, OWN_ERRORS, errors);
     if (thread != READ_RELAXED(ctx->writer) || (duration_ns < SEGMENTS_FROM_NS && errors == 0))
         return;
     char text[LOGCTX_SEGMENTS * 48];
     if (logctx__segment_text(ctx, text, sizeof text) > 0)
-        put(record, logctx_attr_string(attr_SEGMENTS, text));
+        put_string(record, OWN_SEGMENTS, text);
 }
 
 static bool copy_instance(logctx_record_t *record, const logctx_t *ctx)
@@ -193,10 +223,10 @@ static void send_error_span(struct thread *thread, logctx_t *ctx, const logctx_a
     span->start_unix_ns = span->end_unix_ns = logctx__unix();
     span->is_error_span = true;
     for (size_t i = 0; i < count; i++)
-        put(record, attrs[i]);
-    put(record, logctx_attr_string(attr_NAME, ctx->name));
-    put(record, logctx_attr_string(attr_TYPE, logctx_type_name(ctx->series->type)));
-    put(record, logctx_attr_string(attr_SERVER, logctx_server(ctx)));
+        logctx__record_set(record, &attrs[i], false);
+    put_string(record, OWN_NAME, ctx->name);
+    put_string(record, OWN_TYPE, logctx_type_name(ctx->series->type));
+    put_string(record, OWN_SERVER, logctx_server(ctx));
     weigh(record);
     if (logctx__to_sinks(thread, record))
         ADD_OWNED(thread->error_spans, 1);

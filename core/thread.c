@@ -65,6 +65,12 @@ static void prepare_context(void *block, struct thread *owner)
     atomic_init(&ctx->generation, 1);
 }
 
+static void prepare_nothing(void *block, struct thread *owner)
+{
+    (void)block;
+    (void)owner;
+}
+
 // Contexts that were finished by others after their thread had ended: nobody runs them, and without this their memory
 // would wait for a thread that takes the state over. That thread is not in the way: it holds what it runs of them.
 void logctx__drop_orphans(struct thread *thread)
@@ -206,6 +212,7 @@ static struct thread *new_thread(void)
     atomic_init(&thread->lock, 0);
     atomic_init(&thread->process, READ_RELAXED(logctx__forks));
     thread->contexts = (struct pool){.block_size = sizeof(struct logctx), .prepare = prepare_context};
+    thread->names = (struct pool){.block_size = LOGCTX_NAME_BLOCK, .prepare = prepare_nothing};
     logctx__record_pool(&thread->records);
     logctx__bound_pool(&thread->bounds);
     logctx__deferred_pools(&thread->deferreds, &thread->entries);

@@ -38,7 +38,8 @@
 enum {
     LOGCTX_RECENT = 32,      /* switches a thread remembers; a power of two */
     LOGCTX_SEGMENTS = 15,    /* of a context's life; the contract allows 32 */
-    LOGCTX_NAME_INLINE = 32, /* longer names are allocated */
+    LOGCTX_NAME_INLINE = 32, /* longer names are in blocks of the thread's */
+    LOGCTX_NAME_BLOCK = 256, /* still longer ones are allocated */
     LOGCTX_NAME_MAX = 4096,  /* longer names are cut */
     LOGCTX_KINDS_MAX = 2000, /* OpenTelemetry's default cardinality limit */
     LOGCTX_KIND_NAME_MAX = 255,
@@ -54,7 +55,7 @@ typedef atomic_uchar lock_t;
 
 /* A counted, immutable string: servers and tracestates, which children share with their parents. */
 struct shared_string {
-    atomic_uint refs;
+    atomic_uint refs; /* 0: kept for ever */
     uint32_t length;
     char text[];
 };
@@ -210,7 +211,8 @@ struct shard {
     _Atomic uint64_t created, ended;
     struct usage_cells usage; /* never takes a negative charge */
     _Atomic uint64_t errors[LOGCTX_ERROR_COUNT];
-    logctx_t *oldest, *newest; /* in flight, owned by this thread, in the order of their creation */
+    uint64_t next_instance, instances_end; /* numbers taken for contexts without a name; the thread alone */
+    logctx_t *oldest, *newest;             /* in flight, owned by this thread, in the order of their creation */
     logctx_histogram_t cpu_usage;
     logctx_histogram_t *durations[LOGCTX_ERROR_TYPES_MAX]; /* 0: did not fail; else 1 + index of the error type */
 };
@@ -262,7 +264,7 @@ struct thread {
     const logctx_site_t *asking_at;  /* who asks a loop for a timer, while it starts it */
     struct recorded_switch recent[LOGCTX_RECENT];
     uint32_t recent_next;
-    struct pool contexts, records, bounds, deferreds, entries;
+    struct pool contexts, names, records, bounds, deferreds, entries;
     struct logctx_deferred *dying; /* deferreds without a reference, being freed */
     bool in_dying;
     uint64_t live_check_at, live_checked_limit;
@@ -440,6 +442,8 @@ LOGCTX_INTERNAL void logctx__random_id(struct thread *thread, uint8_t *out, size
 
 /* shared_string.c */
 LOGCTX_INTERNAL struct shared_string *logctx__string_new(const char *text, size_t length, size_t max_bytes);
+/* The same for a server's name: the first few that a program has are kept, and counted no more. */
+LOGCTX_INTERNAL struct shared_string *logctx__string_server(const char *text, size_t max_bytes);
 LOGCTX_INTERNAL struct shared_string *logctx__string_ref(struct shared_string *string);
 LOGCTX_INTERNAL void logctx__string_unref(struct shared_string *string);
 
