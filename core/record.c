@@ -168,15 +168,20 @@ static uint32_t hash_of(const char *key, size_t length)
     return (uint32_t)(hash >> 32);
 }
 
-static uint64_t key_bit(uint32_t hash)
+static bool may_have(const logctx_record_t *record, uint32_t hash)
 {
-    return (uint64_t)1 << (hash >> 26);
+    return record->keys[hash & 1] & (uint64_t)1 << (hash >> 26);
+}
+
+static void note_key(logctx_record_t *record, uint32_t hash)
+{
+    record->keys[hash & 1] |= (uint64_t)1 << (hash >> 26);
 }
 
 // Keys are compared as they stand in the bytes, that is repaired: "\xff" and "\xfe" are one key.
 static struct entry *find(logctx_record_t *record, uint32_t hash, const char *key, size_t length)
 {
-    if (!(record->keys & key_bit(hash)))
+    if (likely(!may_have(record, hash)))
         return NULL;
     for (uint32_t i = record->count; i-- > 0;) {
         struct entry *entry = &record->entries[i];
@@ -234,7 +239,7 @@ logctx_status_t logctx__record_set(logctx_record_t *record, const logctx_attr_t 
         record->live[0]--;
     }
     logctx__record_commit(record, LOGCTX_PART_ATTRIBUTE, hash, size);
-    record->keys |= key_bit(hash);
+    note_key(record, hash);
     return LOGCTX_OK;
 }
 
@@ -252,8 +257,8 @@ void logctx__own_key_init(struct own_key *key, const char *text)
 // that key, and makes room. The head is copied whole, so that the compiler knows its length.
 static uint8_t *begin_own(logctx_record_t *record, const struct own_key *key, size_t size)
 {
-    if (unlikely((record->keys & key_bit(key->hash)) || record->count == record->capacity ||
-                 record->room - record->used < sizeof key->head + size))
+    if (unlikely(record->count == record->capacity || record->room - record->used < sizeof key->head + size ||
+                 find(record, key->hash, key->text, key->length)))
         return NULL;
     uint8_t *at = record->bytes + record->used;
     memcpy(at, key->head, sizeof key->head);
@@ -263,7 +268,7 @@ static uint8_t *begin_own(logctx_record_t *record, const struct own_key *key, si
 static void end_own(logctx_record_t *record, const struct own_key *key, const uint8_t *end)
 {
     logctx__record_commit(record, LOGCTX_PART_ATTRIBUTE, key->hash, (size_t)(end - (record->bytes + record->used)));
-    record->keys |= key_bit(key->hash);
+    note_key(record, key->hash);
 }
 
 // Budget of these three: 40 instructions, and a copy of the text.
