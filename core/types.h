@@ -299,6 +299,8 @@ struct thread {
     char loop_name[64];
     struct shard **shards;
     uint32_t shard_count;
+    uint32_t cell_count;
+    void **cells;             /* of the application's points, by their number; each made once, and never freed */
     struct thread *next;      /* all threads, newest first; constant */
     struct thread *next_idle; /* those without a thread; registry's lock */
     struct thread *inherited; /* of the newest one that was inherited by fork: those inherited before */

@@ -59,7 +59,7 @@ struct logctx_otlp {
     uint64_t process_start_unix_ns; // for process.cpu.time
     int64_t next_batch_ms;
     int64_t next_collection_ms;
-    logctx_otlp_metrics_t collection;
+    logctx__metrics_t collection;
     bool collecting; // there is a collection, of which not all is sent
     struct logctx__metrics_cursor cursor;
     uint8_t *metrics_body; // in the metrics lane

@@ -167,7 +167,7 @@ static void write_spans(logctx_otlp_file_t *file)
     }
 }
 
-static bool write_collection(logctx_otlp_file_t *file, logctx_otlp_metrics_t *metrics)
+static bool write_collection(logctx_otlp_file_t *file, logctx__metrics_t *metrics)
 {
     struct logctx__metrics_cursor cursor = {.metric = 0};
     struct logctx__metrics_request request;
@@ -190,10 +190,11 @@ static void write_metrics(logctx_otlp_file_t *file)
     if (file->metrics.fd < 0) {
         return;
     }
-    logctx_otlp_metrics_t metrics;
+    logctx__metrics_t metrics;
     logctx__metrics_init(&metrics, &file->series, true);
     bool good = logctx__metrics_add_core(&metrics) == LOGCTX_OK;
     logctx__metrics_add_process(&metrics, file->process_start_unix_ns);
+    good = logctx__metrics_add_app(&metrics) == LOGCTX_OK && good;
     logctx__metrics_stamp(&metrics);
     if (!good || !write_collection(file, &metrics)) {
         file->lost = true;

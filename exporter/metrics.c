@@ -6,7 +6,6 @@
 #include "metrics.h"
 #include "attributes.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -93,19 +92,19 @@ struct logctx__admitted *logctx__admit(struct logctx__series_memory *memory, enu
 
 // The collection.
 
-void logctx__metrics_init(logctx_otlp_metrics_t *metrics, struct logctx__series_memory *memory, bool exemplars)
+void logctx__metrics_init(logctx__metrics_t *metrics, struct logctx__series_memory *memory, bool exemplars)
 {
-    *metrics = (struct logctx_otlp_metrics){.memory = memory, .exemplars = exemplars};
+    *metrics = (logctx__metrics_t){.memory = memory, .exemplars = exemplars};
     logctx__arena_init(&metrics->arena, ARENA_LIMIT);
 }
 
-void logctx__metrics_free(logctx_otlp_metrics_t *metrics)
+void logctx__metrics_free(logctx__metrics_t *metrics)
 {
     logctx__arena_free(&metrics->arena);
-    *metrics = (struct logctx_otlp_metrics){.count = 0};
+    *metrics = (logctx__metrics_t){.count = 0};
 }
 
-static struct logctx__metric *add_metric(logctx_otlp_metrics_t *metrics, const struct row *row)
+static struct logctx__metric *add_metric(logctx__metrics_t *metrics, const struct row *row)
 {
     struct logctx__arena *arena = &metrics->arena;
     struct logctx__metric *metric = logctx__arena_alloc(arena, sizeof *metric);
@@ -118,6 +117,7 @@ static struct logctx__metric *add_metric(logctx_otlp_metrics_t *metrics, const s
     metric->name = logctx__arena_string(arena, row->name);
     metric->unit = logctx__arena_string(arena, row->unit);
     metric->description = logctx__arena_string(arena, row->description);
+    metric->scope = NULL;
     metrics->metrics = list;
     if (arena->failed) {
         return NULL;
@@ -126,7 +126,24 @@ static struct logctx__metric *add_metric(logctx_otlp_metrics_t *metrics, const s
     return metric;
 }
 
-static struct logctx__metric *metric_of(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id)
+struct logctx__metric *logctx__metrics_add(logctx__metrics_t *metrics, enum logctx__instrument instrument,
+                                           const logctx_metric_point_t *of)
+{
+    const struct row row = {
+        .name = of->name, .instrument = instrument, .unit = of->unit, .description = of->description};
+    otlp_scope_t *scope = logctx__arena_alloc(&metrics->arena, sizeof *scope);
+    struct logctx__metric *metric = scope != NULL ? add_metric(metrics, &row) : NULL;
+    if (metric == NULL) {
+        return NULL;
+    }
+    opentelemetry__proto__common__v1__instrumentation_scope__init(scope);
+    scope->name = logctx__arena_string(&metrics->arena, of->scope);
+    scope->version = logctx__arena_string(&metrics->arena, of->scope_version);
+    metric->scope = scope;
+    return metrics->arena.failed ? NULL : metric;
+}
+
+static struct logctx__metric *metric_of(logctx__metrics_t *metrics, enum logctx__metric_id id)
 {
     if (metrics->ours[id] == NULL) {
         metrics->ours[id] = add_metric(metrics, &rows[id]);
@@ -134,7 +151,7 @@ static struct logctx__metric *metric_of(logctx_otlp_metrics_t *metrics, enum log
     return metrics->ours[id];
 }
 
-static bool add_point(logctx_otlp_metrics_t *metrics, struct logctx__metric *metric, void *point)
+bool logctx__metric_add_point(logctx__metrics_t *metrics, struct logctx__metric *metric, void *point)
 {
     void **points =
         logctx__arena_grow(&metrics->arena, metric->points, metric->count, &metric->capacity, sizeof(void *));
@@ -146,7 +163,7 @@ static bool add_point(logctx_otlp_metrics_t *metrics, struct logctx__metric *met
     return true;
 }
 
-void logctx__metrics_stamp(logctx_otlp_metrics_t *metrics)
+void logctx__metrics_stamp(logctx__metrics_t *metrics)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -163,7 +180,7 @@ void logctx__metrics_stamp(logctx_otlp_metrics_t *metrics)
     }
 }
 
-size_t logctx__metrics_points(const logctx_otlp_metrics_t *metrics)
+size_t logctx__metrics_points(const logctx__metrics_t *metrics)
 {
     size_t points = 0;
     for (size_t i = 0; i < metrics->count; i++) {
@@ -174,7 +191,7 @@ size_t logctx__metrics_points(const logctx_otlp_metrics_t *metrics)
 
 // Labels.
 
-static void add_label(logctx_otlp_metrics_t *metrics, struct logctx__labels *labels, logctx_attr_t attr)
+static void add_label(logctx__metrics_t *metrics, struct logctx__labels *labels, logctx_attr_t attr)
 {
     otlp_pair_t *pair = logctx__attribute(&metrics->arena, &attr);
     if (pair != NULL && labels->count < sizeof labels->pairs / sizeof labels->pairs[0]) {
@@ -182,22 +199,22 @@ static void add_label(logctx_otlp_metrics_t *metrics, struct logctx__labels *lab
     }
 }
 
-void logctx__label(logctx_otlp_metrics_t *metrics, struct logctx__labels *labels, const char *key, const char *value)
+void logctx__label(logctx__metrics_t *metrics, struct logctx__labels *labels, const char *key, const char *value)
 {
     add_label(metrics, labels, logctx_attr_string(key, value));
 }
 
-void logctx__label_int(logctx_otlp_metrics_t *metrics, struct logctx__labels *labels, const char *key, int64_t value)
+void logctx__label_int(logctx__metrics_t *metrics, struct logctx__labels *labels, const char *key, int64_t value)
 {
     add_label(metrics, labels, logctx_attr_int(key, value));
 }
 
-void logctx__label_overflow(logctx_otlp_metrics_t *metrics, struct logctx__labels *labels)
+void logctx__label_overflow(logctx__metrics_t *metrics, struct logctx__labels *labels)
 {
     add_label(metrics, labels, logctx_attr_bool("otel.metric.overflow", true));
 }
 
-static otlp_pair_t **copy_labels(logctx_otlp_metrics_t *metrics, const struct logctx__labels *labels)
+static otlp_pair_t **copy_labels(logctx__metrics_t *metrics, const struct logctx__labels *labels)
 {
     otlp_pair_t **pairs = logctx__arena_array(&metrics->arena, labels->count + 1, sizeof(otlp_pair_t *));
     if (pairs != NULL) {
@@ -208,7 +225,7 @@ static otlp_pair_t **copy_labels(logctx_otlp_metrics_t *metrics, const struct lo
 
 // Points.
 
-static otlp_number_point_t *add_number(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id,
+static otlp_number_point_t *add_number(logctx__metrics_t *metrics, enum logctx__metric_id id,
                                        const struct logctx__labels *labels, uint64_t since)
 {
     struct logctx__metric *metric = metric_of(metrics, id);
@@ -221,10 +238,10 @@ static otlp_number_point_t *add_number(logctx_otlp_metrics_t *metrics, enum logc
     point->attributes = pairs;
     point->n_attributes = labels->count;
     point->start_time_unix_nano = metric->instrument == LOGCTX__GAUGE ? 0 : since;
-    return add_point(metrics, metric, point) ? point : NULL;
+    return logctx__metric_add_point(metrics, metric, point) ? point : NULL;
 }
 
-void logctx__point_int(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
+void logctx__point_int(logctx__metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
                        uint64_t since, uint64_t value)
 {
     otlp_number_point_t *point = add_number(metrics, id, labels, since);
@@ -234,8 +251,8 @@ void logctx__point_int(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id
     }
 }
 
-void logctx__point_double(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id,
-                          const struct logctx__labels *labels, uint64_t since, double value)
+void logctx__point_double(logctx__metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
+                          uint64_t since, double value)
 {
     otlp_number_point_t *point = add_number(metrics, id, labels, since);
     if (point != NULL) {
@@ -253,7 +270,7 @@ static void set_extremes(otlp_histogram_point_t *point, double min, double max)
 }
 
 // The count is what the buckets add up to: the shards go on counting while they are read.
-static otlp_histogram_point_t *make_histogram(logctx_otlp_metrics_t *metrics, uint64_t since, const double *bounds,
+static otlp_histogram_point_t *make_histogram(logctx__metrics_t *metrics, uint64_t since, const double *bounds,
                                               size_t bound_count, const uint64_t *buckets)
 {
     struct logctx__arena *arena = &metrics->arena;
@@ -280,7 +297,7 @@ static otlp_histogram_point_t *make_histogram(logctx_otlp_metrics_t *metrics, ui
     return point;
 }
 
-static otlp_exemplar_t *make_exemplar(logctx_otlp_metrics_t *metrics, const logctx_exemplar_t *from)
+static otlp_exemplar_t *make_exemplar(logctx__metrics_t *metrics, const logctx_exemplar_t *from)
 {
     otlp_exemplar_t *to = logctx__arena_alloc(&metrics->arena, sizeof *to);
     uint8_t *ids = logctx__arena_array(&metrics->arena, sizeof from->trace_id + sizeof from->span_id, 1);
@@ -298,10 +315,11 @@ static otlp_exemplar_t *make_exemplar(logctx_otlp_metrics_t *metrics, const logc
     return to;
 }
 
-static void add_exemplars(logctx_otlp_metrics_t *metrics, otlp_histogram_point_t *point, const logctx_histogram_t *from)
+static void add_exemplars(logctx__metrics_t *metrics, otlp_histogram_point_t *point,
+                          const struct logctx__histogram_values *from)
 {
-    otlp_exemplar_t **list = logctx__arena_array(&metrics->arena, LOGCTX_BOUNDS + 1, sizeof(otlp_exemplar_t *));
-    for (size_t i = 0; list != NULL && i <= LOGCTX_BOUNDS; i++) {
+    otlp_exemplar_t **list = logctx__arena_array(&metrics->arena, from->bound_count + 1, sizeof(otlp_exemplar_t *));
+    for (size_t i = 0; list != NULL && i <= from->bound_count; i++) {
         const logctx_exemplar_t *exemplar = &from->exemplars[i];
         if (exemplar->unix_ns == 0 || from->buckets[i] == 0) {
             continue;
@@ -315,18 +333,13 @@ static void add_exemplars(logctx_otlp_metrics_t *metrics, otlp_histogram_point_t
     point->exemplars = list;
 }
 
-void logctx__point_histogram(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id,
-                             const struct logctx__labels *labels, uint64_t since, const double *bounds,
-                             const logctx_histogram_t *from)
+otlp_histogram_point_t *logctx__histogram_point(logctx__metrics_t *metrics, const struct logctx__histogram_values *from)
 {
-    struct logctx__metric *metric = metric_of(metrics, id);
-    otlp_pair_t **pairs = copy_labels(metrics, labels);
-    otlp_histogram_point_t *point = make_histogram(metrics, since, bounds, LOGCTX_BOUNDS, from->buckets);
-    if (metric == NULL || pairs == NULL || point == NULL) {
-        return;
+    otlp_histogram_point_t *point =
+        make_histogram(metrics, from->since, from->bounds, from->bound_count, from->buckets);
+    if (point == NULL) {
+        return NULL;
     }
-    point->attributes = pairs;
-    point->n_attributes = labels->count;
     point->sum = from->sum;
     if (point->count != 0) {
         set_extremes(point, from->min, from->max);
@@ -334,12 +347,33 @@ void logctx__point_histogram(logctx_otlp_metrics_t *metrics, enum logctx__metric
     if (metrics->exemplars) {
         add_exemplars(metrics, point, from);
     }
-    add_point(metrics, metric, point);
+    return point;
 }
 
-void logctx__point_summary(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id,
-                           const struct logctx__labels *labels, uint64_t since, uint64_t count, double sum, double min,
-                           double max)
+void logctx__point_histogram(logctx__metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
+                             uint64_t since, const double *bounds, const logctx_histogram_t *from)
+{
+    const struct logctx__histogram_values values = {.since = since,
+                                                    .bounds = bounds,
+                                                    .bound_count = LOGCTX_BOUNDS,
+                                                    .buckets = from->buckets,
+                                                    .exemplars = from->exemplars,
+                                                    .sum = from->sum,
+                                                    .min = from->min,
+                                                    .max = from->max};
+    struct logctx__metric *metric = metric_of(metrics, id);
+    otlp_pair_t **pairs = copy_labels(metrics, labels);
+    otlp_histogram_point_t *point = logctx__histogram_point(metrics, &values);
+    if (metric == NULL || pairs == NULL || point == NULL) {
+        return;
+    }
+    point->attributes = pairs;
+    point->n_attributes = labels->count;
+    logctx__metric_add_point(metrics, metric, point);
+}
+
+void logctx__point_summary(logctx__metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
+                           uint64_t since, uint64_t count, double sum, double min, double max)
 {
     struct logctx__metric *metric = metric_of(metrics, id);
     otlp_pair_t **pairs = copy_labels(metrics, labels);
@@ -353,73 +387,16 @@ void logctx__point_summary(logctx_otlp_metrics_t *metrics, enum logctx__metric_i
     if (count != 0) {
         set_extremes(point, min, max);
     }
-    add_point(metrics, metric, point);
-}
-
-// The application's points.
-
-static bool histogram_is_good(const logctx_otlp_histogram_t *point)
-{
-    if (point == NULL || point->struct_size < sizeof *point || point->name == NULL || point->name[0] == '\0' ||
-        point->bucket_counts == NULL || (point->bound_count != 0 && point->bounds == NULL) ||
-        point->bound_count > 1000 || point->attr_count > 128 || (point->attr_count != 0 && point->attrs == NULL)) {
-        return false;
-    }
-    for (size_t i = 0; i < point->bound_count; i++) {
-        if (!isfinite(point->bounds[i]) || (i != 0 && !(point->bounds[i] > point->bounds[i - 1]))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static struct logctx__metric *app_metric(logctx_otlp_metrics_t *metrics, const logctx_otlp_histogram_t *point)
-{
-    for (size_t i = metrics->count; i > metrics->app_begin; i--) {
-        if (strcmp(metrics->metrics[i - 1]->name, point->name) == 0) {
-            return metrics->metrics[i - 1];
-        }
-    }
-    struct row row = {.name = point->name,
-                      .instrument = LOGCTX__HISTOGRAM,
-                      .unit = point->unit != NULL ? point->unit : "",
-                      .description = point->description != NULL ? point->description : ""};
-    return add_metric(metrics, &row);
-}
-
-logctx_status_t logctx_otlp_add_histogram(logctx_otlp_metrics_t *metrics, const logctx_otlp_histogram_t *from)
-{
-    if (metrics == NULL || !histogram_is_good(from)) {
-        return LOGCTX_E_INVALID;
-    }
-    struct logctx__metric *metric = app_metric(metrics, from);
-    if (metric != NULL && metric->count == LOGCTX__SERIES_LIMIT) {
-        return LOGCTX_E_LIMIT;
-    }
-    struct logctx__attributes attrs = {.count = 0};
-    for (size_t i = 0; i < from->attr_count; i++) {
-        logctx__attributes_set(&attrs, &metrics->arena, from->attrs[i]);
-    }
-    otlp_histogram_point_t *point =
-        make_histogram(metrics, from->since_unix_ns, from->bounds, from->bound_count, from->bucket_counts);
-    if (metric == NULL || point == NULL || metrics->arena.failed) {
-        return LOGCTX_E_NO_MEMORY;
-    }
-    point->attributes = attrs.items;
-    point->n_attributes = attrs.count;
-    point->sum = from->sum;
-    if (point->count != 0) {
-        set_extremes(point, from->min, from->max);
-    }
-    return add_point(metrics, metric, point) ? LOGCTX_OK : LOGCTX_E_NO_MEMORY;
+    logctx__metric_add_point(metrics, metric, point);
 }
 
 // Packing.
 
 struct packer {
-    logctx_otlp_metrics_t *metrics;
+    logctx__metrics_t *metrics;
     size_t room;
     otlp_metric_t **list;
+    otlp_scope_t **scopes; // of each in the list; NULL: the library's
     size_t count;
     struct logctx__metrics_request *out;
 };
@@ -498,6 +475,7 @@ static bool add_message(struct packer *p, const struct logctx__metric *metric, s
         }
     }
     if (good) {
+        p->scopes[p->count] = metric->scope;
         p->list[p->count++] = message;
         p->out->points += count;
     }
@@ -509,6 +487,9 @@ static bool take_points(struct packer *p, struct logctx__metrics_cursor *cursor,
 {
     const struct logctx__metric *metric = p->metrics->metrics[cursor->metric];
     size_t head = strlen(metric->name) + strlen(metric->unit) + strlen(metric->description) + METRIC_OVERHEAD;
+    if (metric->scope != NULL) {
+        head += strlen(metric->scope->name) + strlen(metric->scope->version) + METRIC_OVERHEAD;
+    }
     size_t begin = cursor->point;
     size_t need = head;
     while (cursor->point < metric->count) {
@@ -549,29 +530,65 @@ static bool gather(struct packer *p, struct logctx__metrics_cursor *cursor)
     return true;
 }
 
+static bool same_scope(const otlp_scope_t *a, const otlp_scope_t *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a->name, b->name) == 0 && strcmp(a->version, b->version) == 0);
+}
+
+static otlp_scope_t *own_scope(struct logctx__arena *arena)
+{
+    static char name[] = LOGCTX_SCOPE_NAME;
+    otlp_scope_t *scope = logctx__arena_alloc(arena, sizeof *scope);
+    if (scope == NULL) {
+        return NULL;
+    }
+    opentelemetry__proto__common__v1__instrumentation_scope__init(scope);
+    scope->name = name;
+    scope->version = logctx__arena_string(arena, logctx_version());
+    return scope->version != NULL ? scope : NULL;
+}
+
+// The metrics of one scope that follow each other make one ScopeMetrics. NULL without memory.
+static otlp_scope_metrics_t **by_scope(struct packer *p, size_t *count)
+{
+    static char schema_url[] = LOGCTX_SCHEMA_URL;
+    struct logctx__arena *arena = &p->metrics->arena;
+    otlp_scope_metrics_t **list = logctx__arena_array(arena, p->count, sizeof(otlp_scope_metrics_t *));
+    otlp_scope_t *ours = own_scope(arena);
+    *count = 0;
+    for (size_t i = 0; list != NULL && ours != NULL && i < p->count; i++) {
+        if (i != 0 && same_scope(p->scopes[i], p->scopes[i - 1])) {
+            list[*count - 1]->n_metrics++;
+            continue;
+        }
+        otlp_scope_metrics_t *next = logctx__arena_alloc(arena, sizeof *next);
+        if (next == NULL) {
+            return NULL;
+        }
+        opentelemetry__proto__metrics__v1__scope_metrics__init(next);
+        next->scope = p->scopes[i] != NULL ? p->scopes[i] : ours;
+        if (p->scopes[i] == NULL) {
+            next->schema_url = schema_url;
+        }
+        next->metrics = p->list + i;
+        next->n_metrics = 1;
+        list[(*count)++] = next;
+    }
+    return *count != 0 ? list : NULL;
+}
+
 static bool pack(struct packer *p, otlp_resource_t *resource)
 {
-    otlp_scope_t scope = OPENTELEMETRY__PROTO__COMMON__V1__INSTRUMENTATION_SCOPE__INIT;
-    otlp_scope_metrics_t scope_metrics = OPENTELEMETRY__PROTO__METRICS__V1__SCOPE_METRICS__INIT;
     otlp_resource_metrics_t resource_metrics = OPENTELEMETRY__PROTO__METRICS__V1__RESOURCE_METRICS__INIT;
     otlp_metrics_request_t request = OPENTELEMETRY__PROTO__COLLECTOR__METRICS__V1__EXPORT_METRICS_SERVICE_REQUEST__INIT;
-    otlp_scope_metrics_t *scope_list[] = {&scope_metrics};
     otlp_resource_metrics_t *resource_list[] = {&resource_metrics};
-    static char scope_name[] = LOGCTX_SCOPE_NAME;
     static char schema_url[] = LOGCTX_SCHEMA_URL;
-    scope.name = scope_name;
-    scope.version = logctx__arena_string(&p->metrics->arena, logctx_version());
-    scope_metrics.scope = &scope;
-    scope_metrics.schema_url = schema_url;
-    scope_metrics.metrics = p->list;
-    scope_metrics.n_metrics = p->count;
     resource_metrics.resource = resource;
     resource_metrics.schema_url = schema_url;
-    resource_metrics.scope_metrics = scope_list;
-    resource_metrics.n_scope_metrics = 1;
+    resource_metrics.scope_metrics = by_scope(p, &resource_metrics.n_scope_metrics);
     request.resource_metrics = resource_list;
     request.n_resource_metrics = 1;
-    if (scope.version == NULL) {
+    if (resource_metrics.scope_metrics == NULL) {
         return false;
     }
     p->out->length = protobuf_c_message_get_packed_size(&request.base);
@@ -583,7 +600,7 @@ static bool pack(struct packer *p, otlp_resource_t *resource)
     return true;
 }
 
-enum logctx__packed logctx__metrics_pack(logctx_otlp_metrics_t *metrics, otlp_resource_t *resource, size_t limit,
+enum logctx__packed logctx__metrics_pack(logctx__metrics_t *metrics, otlp_resource_t *resource, size_t limit,
                                          struct logctx__metrics_cursor *cursor, struct logctx__metrics_request *out)
 {
     *out = (struct logctx__metrics_request){.bytes = NULL};
@@ -593,7 +610,8 @@ enum logctx__packed logctx__metrics_pack(logctx_otlp_metrics_t *metrics, otlp_re
     size_t envelope = protobuf_c_message_get_packed_size(&resource->base) + REQUEST_OVERHEAD;
     struct packer p = {.metrics = metrics, .out = out, .room = limit > envelope ? limit - envelope : 0};
     p.list = logctx__arena_array(&metrics->arena, metrics->count + 1, sizeof(otlp_metric_t *));
-    if (p.list == NULL || !gather(&p, cursor)) {
+    p.scopes = logctx__arena_array(&metrics->arena, metrics->count + 1, sizeof(otlp_scope_t *));
+    if (p.list == NULL || p.scopes == NULL || !gather(&p, cursor)) {
         return LOGCTX__PACK_NO_MEMORY;
     }
     if (p.count == 0) {

@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "messages.h"
 
+#include <logctx/metrics.h>
 #include <logctx/otlp.h>
 #include <logctx/telemetry.h>
 
@@ -31,6 +32,7 @@ struct logctx__metric {
     char *name;
     char *unit;
     char *description;
+    otlp_scope_t *scope; // NULL: the library's
     void **points;
     size_t count;
     size_t capacity;
@@ -59,20 +61,18 @@ void logctx__series_memory_free(struct logctx__series_memory *memory);
 struct logctx__admitted *logctx__admit(struct logctx__series_memory *memory, enum logctx__admission group,
                                        const char *a, const char *b, const char *c);
 
-// The type that opts.collect() gets.
-struct logctx_otlp_metrics {
+typedef struct logctx__metrics {
     struct logctx__arena arena;
     struct logctx__metric **metrics;
     size_t count;
     size_t capacity;
     struct logctx__metric *ours[LOGCTX__METRIC_COUNT]; // by id, as far as they have points
-    size_t app_begin;                                  // the metrics from here on are the application's
     bool exemplars;
     struct logctx__series_memory *memory;
-};
+} logctx__metrics_t;
 
-void logctx__metrics_init(logctx_otlp_metrics_t *metrics, struct logctx__series_memory *memory, bool exemplars);
-void logctx__metrics_free(logctx_otlp_metrics_t *metrics);
+void logctx__metrics_init(logctx__metrics_t *metrics, struct logctx__series_memory *memory, bool exemplars);
+void logctx__metrics_free(logctx__metrics_t *metrics);
 
 // Attributes of a point: shared between points, in the arena.
 struct logctx__labels {
@@ -80,28 +80,46 @@ struct logctx__labels {
     size_t count;
 };
 
-void logctx__label(logctx_otlp_metrics_t *metrics, struct logctx__labels *labels, const char *key, const char *value);
-void logctx__label_int(logctx_otlp_metrics_t *metrics, struct logctx__labels *labels, const char *key, int64_t value);
-void logctx__label_overflow(logctx_otlp_metrics_t *metrics, struct logctx__labels *labels);
+void logctx__label(logctx__metrics_t *metrics, struct logctx__labels *labels, const char *key, const char *value);
+void logctx__label_int(logctx__metrics_t *metrics, struct logctx__labels *labels, const char *key, int64_t value);
+void logctx__label_overflow(logctx__metrics_t *metrics, struct logctx__labels *labels);
 
 // A point. `since` is left out of gauges, which have no start.
-void logctx__point_int(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
+void logctx__point_int(logctx__metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
                        uint64_t since, uint64_t value);
-void logctx__point_double(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id,
-                          const struct logctx__labels *labels, uint64_t since, double value);
+void logctx__point_double(logctx__metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
+                          uint64_t since, double value);
 // `bounds` has LOGCTX_BOUNDS entries.
-void logctx__point_histogram(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id,
-                             const struct logctx__labels *labels, uint64_t since, const double *bounds,
-                             const logctx_histogram_t *from);
+void logctx__point_histogram(logctx__metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
+                             uint64_t since, const double *bounds, const logctx_histogram_t *from);
 // A histogram without bounds: only count, sum, smallest and largest.
-void logctx__point_summary(logctx_otlp_metrics_t *metrics, enum logctx__metric_id id,
-                           const struct logctx__labels *labels, uint64_t since, uint64_t count, double sum, double min,
-                           double max);
+void logctx__point_summary(logctx__metrics_t *metrics, enum logctx__metric_id id, const struct logctx__labels *labels,
+                           uint64_t since, uint64_t count, double sum, double min, double max);
+
+// The application's. A metric of its own, and a point of it.
+struct logctx__metric *logctx__metrics_add(logctx__metrics_t *metrics, enum logctx__instrument instrument,
+                                           const logctx_metric_point_t *of);
+bool logctx__metric_add_point(logctx__metrics_t *metrics, struct logctx__metric *metric, void *point);
+
+struct logctx__histogram_values {
+    uint64_t since;
+    const double *bounds;
+    size_t bound_count;
+    const uint64_t *buckets;            // bound_count + 1
+    const logctx_exemplar_t *exemplars; // as many
+    double sum;
+    double min;
+    double max;
+};
+
+// A point without attributes; NULL without memory.
+otlp_histogram_point_t *logctx__histogram_point(logctx__metrics_t *metrics,
+                                                const struct logctx__histogram_values *from);
 
 // The moment of the collection, on every point: taken when all are there, so that nothing in them is younger.
-void logctx__metrics_stamp(logctx_otlp_metrics_t *metrics);
+void logctx__metrics_stamp(logctx__metrics_t *metrics);
 
-size_t logctx__metrics_points(const logctx_otlp_metrics_t *metrics);
+size_t logctx__metrics_points(const logctx__metrics_t *metrics);
 
 // Where packing goes on.
 struct logctx__metrics_cursor {
@@ -119,10 +137,12 @@ struct logctx__metrics_request {
 };
 
 // The next request of at most `limit` bytes; LOGCTX__PACKED_ALL if there are no more points.
-enum logctx__packed logctx__metrics_pack(logctx_otlp_metrics_t *metrics, otlp_resource_t *resource, size_t limit,
+enum logctx__packed logctx__metrics_pack(logctx__metrics_t *metrics, otlp_resource_t *resource, size_t limit,
                                          struct logctx__metrics_cursor *cursor, struct logctx__metrics_request *out);
 
 // The metrics of contexts, loops and errors: a collection of the core's sums.
-logctx_status_t logctx__metrics_add_core(logctx_otlp_metrics_t *metrics);
+logctx_status_t logctx__metrics_add_core(logctx__metrics_t *metrics);
+// What the application measures with logctx/metrics.h.
+logctx_status_t logctx__metrics_add_app(logctx__metrics_t *metrics);
 
 #endif

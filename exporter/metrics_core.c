@@ -18,7 +18,7 @@ struct by_kind {
 };
 
 struct collection {
-    logctx_otlp_metrics_t *metrics;
+    logctx__metrics_t *metrics;
     struct by_kind *kinds;
     size_t kind_count;
     size_t kind_capacity;
@@ -84,7 +84,7 @@ static void add_rest(struct collection *c, const logctx_series_t *series)
 
 static void emit_series(struct collection *c, const logctx_series_t *series, const struct logctx__labels *labels)
 {
-    logctx_otlp_metrics_t *m = c->metrics;
+    logctx__metrics_t *m = c->metrics;
     const logctx_usage_t *usage = &series->usage;
     uint64_t since = series->since_unix_ns;
     logctx__point_int(m, LOGCTX__METRIC_CONTEXT_CREATED, labels, since, series->created);
@@ -248,7 +248,7 @@ static void emit_rest(struct collection *c)
 }
 
 // Every kind of error from the first collection on, as 0: a counter that is born at 1 never shows an increase.
-static void emit_errors(logctx_otlp_metrics_t *metrics)
+static void emit_errors(logctx__metrics_t *metrics)
 {
     for (int kind = 0; kind < LOGCTX_ERROR_COUNT; kind++) {
         struct logctx__labels labels = {.count = 0};
@@ -286,7 +286,7 @@ static void emit_errors_by_kind(struct collection *c)
     }
 }
 
-logctx_status_t logctx__metrics_add_core(logctx_otlp_metrics_t *metrics)
+logctx_status_t logctx__metrics_add_core(logctx__metrics_t *metrics)
 {
     struct collection c = {.metrics = metrics};
     const logctx_collector_t collector = {.series = on_series, .loop = on_loop, .user = &c};

@@ -14,7 +14,7 @@ static double to_seconds(const struct timeval *time)
     return (double)time->tv_sec + (double)time->tv_usec / 1e6;
 }
 
-void logctx__metrics_add_process(logctx_otlp_metrics_t *metrics, uint64_t start_unix_ns)
+void logctx__metrics_add_process(logctx__metrics_t *metrics, uint64_t start_unix_ns)
 {
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) != 0) {
@@ -29,7 +29,7 @@ void logctx__metrics_add_process(logctx_otlp_metrics_t *metrics, uint64_t start_
 }
 
 struct self {
-    logctx_otlp_metrics_t *metrics;
+    logctx__metrics_t *metrics;
     const struct logctx__options *options;
     struct logctx__books *books;
     uint64_t since;
@@ -147,7 +147,7 @@ static void add_collections(struct self *self)
                           took->sum, took->min, took->max);
 }
 
-void logctx__metrics_add_self(logctx_otlp_metrics_t *metrics, const struct logctx__options *options,
+void logctx__metrics_add_self(logctx__metrics_t *metrics, const struct logctx__options *options,
                               struct logctx__books *books, struct logctx__queue *queue, uint64_t since)
 {
     struct self self = {.metrics = metrics, .options = options, .books = books, .since = since};

@@ -480,8 +480,6 @@ logctx_status_t logctx__options_read(struct logctx__options *out, const logctx_o
     if (out->disabled) {
         return LOGCTX_OK;
     }
-    out->collect = given.collect;
-    out->user = given.user;
     if (!read_numbers(out, &given, env)) {
         return LOGCTX_E_CONFIG;
     }

@@ -87,8 +87,6 @@ struct logctx__options {
     bool has_limits;      // at least one limit is set
     logctx_sampler_t sampler;
     logctx_limits_t limits;
-    void (*collect)(void *user, logctx_otlp_metrics_t *metrics);
-    void *user;
 };
 
 // The environment, so that tests bring their own: the value of a variable, or NULL.

@@ -129,9 +129,8 @@ static void collect(logctx_otlp_t *otlp, int64_t now)
     logctx_status_t status = logctx__metrics_add_core(&otlp->collection);
     logctx__metrics_add_process(&otlp->collection, otlp->process_start_unix_ns);
     logctx__metrics_add_self(&otlp->collection, &otlp->options, &otlp->books, otlp->queue, otlp->since_unix_ns);
-    otlp->collection.app_begin = otlp->collection.count;
-    if (otlp->options.collect != NULL) {
-        otlp->options.collect(otlp->options.user, &otlp->collection);
+    if (status == LOGCTX_OK) {
+        status = logctx__metrics_add_app(&otlp->collection);
     }
     logctx__metrics_stamp(&otlp->collection);
     logctx__took_add(&otlp->books.collections, (double)(logctx__now_ns() - begin) / 1e9);

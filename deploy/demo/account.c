@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The demo's account. The loop's thread writes it; the exporter's thread reads the metric, under a lock.
+// The demo's account. The loop's thread writes it, and reads it when nothing else runs any more.
 #include "account.h"
 
 #include <inttypes.h>
+#include <logctx/metrics.h>
 #include <stdio.h>
-#include <uv.h>
 
 enum { SERIES_MAX = 256, BOUNDS = 14 };
 static const double bounds[BOUNDS] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
@@ -12,27 +12,11 @@ static const double bounds[BOUNDS] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25
 static struct series {
     logctx_kind_t *kind;
     int status;
-    size_t attr_count;
-    logctx_attr_t attrs[SHARED];
-    uint64_t count, buckets[BOUNDS + 1];
-    double sum, min, max;
+    logctx_point_t *point;
+    uint64_t count;
 } series[SERIES_MAX]; // more than there are kinds with the statuses that they can have; a count of 0 ends it
 
-static uv_once_t once = UV_ONCE_INIT;
-static uv_mutex_t lock; // holds all of it
-
 struct account account;
-
-static void begin(void)
-{
-    uv_mutex_init(&lock);
-}
-
-static void lock_series(void)
-{
-    uv_once(&once, begin);
-    uv_mutex_lock(&lock);
-}
 
 // Work that is nobody's request has a root context of its own.
 logctx_t *new_background(const char *kind, const char *name)
@@ -42,44 +26,28 @@ logctx_t *new_background(const char *kind, const char *name)
     return logctx_new(logctx_kind(kind), &opts);
 }
 
+// The point of the metric for such requests, by the attributes that have a value.
+static logctx_point_t *point_of(const logctx_attr_t shared[SHARED])
+{
+    logctx_attr_t attrs[SHARED];
+    size_t count = 0;
+    for (size_t i = 0; i < SHARED; i++)
+        if (shared[i].value.type != LOGCTX_VALUE_STRING || shared[i].value.as.bytes.length)
+            attrs[count++] = shared[i];
+    logctx_instrument_t *duration =
+        logctx_histogram("http.server.request.duration", "s", "Duration of HTTP server requests.", bounds, BOUNDS);
+    return logctx_point(duration, attrs, count);
+}
+
 void account_request(logctx_kind_t *kind, int status, double seconds, const logctx_attr_t shared[SHARED])
 {
     struct series *s = series;
-    size_t bucket = 0;
-    while (bucket < BOUNDS && seconds > bounds[bucket])
-        bucket++;
-    lock_series();
     while (s->count && (s->kind != kind || s->status != status))
         s++;
-    s->min = s->count && s->min < seconds ? s->min : seconds;
-    s->max = s->max > seconds ? s->max : seconds;
-    s->sum += seconds;
-    s->buckets[bucket]++;
+    if (!s->count)
+        *s = (struct series){.kind = kind, .status = status, .point = point_of(shared)};
     s->count++;
-    s->kind = kind;
-    s->status = status;
-    s->attr_count = 0;
-    for (size_t i = 0; i < SHARED; i++)
-        if (shared[i].value.type != LOGCTX_VALUE_STRING || shared[i].value.as.bytes.length)
-            s->attrs[s->attr_count++] = shared[i];
-    uv_mutex_unlock(&lock);
-}
-
-void account_collect(void *user, logctx_otlp_metrics_t *metrics)
-{
-    (void)user;
-    lock_series();
-    for (const struct series *s = series; s->count; s++) {
-        // clang-format off
-        logctx_otlp_histogram_t point = {
-            .struct_size = sizeof point, .name = "http.server.request.duration", .unit = "s", .bounds = bounds,
-            .description = "Duration of HTTP server requests.", .attrs = s->attrs, .attr_count = s->attr_count,
-            .since_unix_ns = logctx_start_unix_ns(), .bound_count = BOUNDS, .bucket_counts = s->buckets, .sum = s->sum,
-            .min = s->min, .max = s->max};
-        // clang-format on
-        logctx_otlp_add_histogram(metrics, &point);
-    }
-    uv_mutex_unlock(&lock);
+    logctx_point_record(s->point, seconds);
 }
 
 bool account_write(const char *path, const logctx_otlp_books_t *sent)

@@ -26,9 +26,6 @@ logctx_t *new_background(const char *kind, const char *name);
 enum { SHARED = 5 };
 void account_request(logctx_kind_t *kind, int status, double seconds, const logctx_attr_t shared[SHARED]);
 
-// The metric, for the exporter, whose thread calls this whenever it collects the library's.
-void account_collect(void *user, logctx_otlp_metrics_t *metrics);
-
 // All of it as JSON, with what the library says of itself. When nothing else runs any more.
 bool account_write(const char *path, const logctx_otlp_books_t *sent);
 

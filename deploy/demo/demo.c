@@ -602,7 +602,7 @@ static bool start(logctx_daemon_t *daemon)
         "INSERT OR IGNORE INTO rooms SELECT id, 'Room ' || id FROM messages WHERE id <= 100; COMMIT";
     LOGCTX_SCOPE(new_background("main", "main"));
     account.startups++;
-    logctx_otlp_opts_t opts = {.struct_size = sizeof opts, .collect = account_collect};
+    logctx_otlp_opts_t opts = {.struct_size = sizeof opts};
     opts.service_name = getenv("OTEL_SERVICE_NAME") ? NULL : "logctx-demo";
     if (logctx_otlp_start(&opts, &otlp))
         return fail_to_start(daemon, "The exporter does not start; the log says why.");

@@ -45,8 +45,8 @@ typedef struct bench_op {
 } bench_op_t;
 
 /* The subjects. Each list ends with a NULL name. */
-extern const bench_op_t bench_switch_ops[], bench_async_ops[], bench_span_ops[], bench_memory_ops[], bench_encode_ops[],
-    bench_delivery_ops[], bench_weight_ops[];
+extern const bench_op_t bench_switch_ops[], bench_async_ops[], bench_span_ops[], bench_metrics_ops[],
+    bench_metrics_ops[], bench_memory_ops[], bench_encode_ops[], bench_delivery_ops[], bench_weight_ops[];
 
 /* Whether this is only a trial whether everything runs: figures mean nothing then. */
 extern bool bench_is_quick;

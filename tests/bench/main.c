@@ -18,7 +18,7 @@ enum { ROUNDS = 31, BATCH_NS = 2000000, QUICK_ROUNDS = 3, QUICK_BATCH_NS = 1000,
 bool bench_is_quick;
 
 static const bench_op_t *const subjects[] = {
-    bench_switch_ops, bench_async_ops,    bench_span_ops,   bench_memory_ops,
+    bench_switch_ops, bench_async_ops,    bench_span_ops,   bench_metrics_ops, bench_memory_ops,
 #ifdef BENCH_EXPORTER
     bench_encode_ops, bench_delivery_ops, bench_weight_ops,
 #endif

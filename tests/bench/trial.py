@@ -9,13 +9,13 @@ import subprocess
 import sys
 
 NAMES = """current switch switch_depth64 switch_segments switch_rusage context_span unsampled_span encode_span
-bound_call deferred_callback traceparent_parse end_to_end end_to_end_gzip bytes_per_live_context weight_core
+bound_call deferred_callback traceparent_parse counter_add counter_add_lookup histogram_record end_to_end end_to_end_gzip bytes_per_live_context weight_core
 weight_exporter""".split()
 MEMBERS = {"name", "threads", "ns", "floor", "floor_ns", "ratio", "allocs"}
 FIGURES = {"end_to_end": "cpu_s_per_million", "end_to_end_gzip": "cpu_s_per_million",
            "bytes_per_live_context": "bytes", "weight_core": "more_ms", "weight_exporter": "more_ms"}
 WITHOUT_ALLOCATIONS = """current switch switch_depth64 switch_segments switch_rusage encode_span bound_call
-deferred_callback traceparent_parse""".split()
+deferred_callback traceparent_parse counter_add counter_add_lookup histogram_record""".split()
 
 
 def problems(rows):

@@ -20,7 +20,6 @@ extern "C" {
 #endif
 
 typedef struct logctx_otlp logctx_otlp_t;
-typedef struct logctx_otlp_metrics logctx_otlp_metrics_t;
 
 typedef enum logctx_compression {
     LOGCTX_COMPRESSION_DEFAULT = 0, /* gzip */
@@ -60,14 +59,10 @@ typedef struct logctx_otlp_opts {
     int64_t retry_elapsed_ms;   /* give a batch up after so long; 300,000; also the longest Retry-After that is kept */
     bool traces_off;            /* OTEL_TRACES_EXPORTER=none */
     bool metrics_off;           /* OTEL_METRICS_EXPORTER=none */
-
-    /* Called on the exporter's thread in each metric collection; adds metrics with logctx_otlp_add_histogram(). */
-    void (*collect)(void *user, logctx_otlp_metrics_t *metrics);
-    void *user;
 } logctx_otlp_opts_t;
 
 /*
- * Start exporting: adds a sink and starts the thread (all signals blocked in it). OTEL_SDK_DISABLED=true makes this
+ * Start exporting what the library measures and what the application does (logctx/metrics.h): adds a sink and starts the thread (all signals blocked in it). OTEL_SDK_DISABLED=true makes this
  * succeed and export nothing. At most one exporter in a process. OTEL_TRACES_SAMPLER and the variables of span
  * limits are given to the core here, if they are set: call logctx_set_sampler() and logctx_set_limits() afterwards
  * to win. Returns it in *out. Errors: LOGCTX_E_CONFIG, LOGCTX_E_NO_MEMORY, LOGCTX_E_STATE if one is running.
@@ -76,7 +71,7 @@ typedef struct logctx_otlp_opts {
  * connections and a `service.instance.id` of its own (also if one was given, which is the parent's), and its books begin
  * at 0. What the parent had queued the parent sends, and only the parent; its connections are closed in the child by their
  * descriptors. A child that ends no context makes nothing. A child may start an exporter of its own instead, before its
- * first context ends: then the inherited handle does nothing there. opts.collect() is called in the child, too.
+ * first context ends: then the inherited handle does nothing there.
  */
 LOGCTX_API logctx_status_t logctx_otlp_start(const logctx_otlp_opts_t *opts, logctx_otlp_t **out);
 
@@ -138,36 +133,6 @@ typedef struct logctx_otlp_books {
 } logctx_otlp_books_t;
 
 LOGCTX_API void logctx_otlp_get_books(logctx_otlp_t *otlp, logctx_otlp_books_t *books);
-
-/*
- * The seam for metrics of the application: inside opts.collect() it adds points to the request under construction. The
- * application's own instruments stand on it.
- *
- * A cumulative explicit-bucket histogram point; everything is copied during the call. bucket_counts has bound_count
- * + 1.
- */
-typedef struct logctx_otlp_histogram {
-    size_t struct_size;
-    const char *name;
-    const char *description;
-    const char *unit;
-    const logctx_attr_t *attrs;
-    size_t attr_count;
-    uint64_t since_unix_ns;
-    const double *bounds;
-    size_t bound_count;
-    const uint64_t *bucket_counts;
-    double sum;
-    double min;
-    double max;
-} logctx_otlp_histogram_t;
-
-/*
- * Points of one name follow each other, at most 2000 of them. The bounds rise strictly; there are at most 1000 of them
- * and 128 attributes. Errors: LOGCTX_E_INVALID, LOGCTX_E_LIMIT, LOGCTX_E_NO_MEMORY; the point is left out.
- */
-LOGCTX_API logctx_status_t logctx_otlp_add_histogram(logctx_otlp_metrics_t *metrics,
-                                                     const logctx_otlp_histogram_t *point);
 
 /*
  * The second sink: OTLP/JSON lines (OpenTelemetry file exporter): one file with spans (TracesData), one with metrics

@@ -7,6 +7,7 @@
 #include "exporting.h"
 #include "messages.h"
 
+#include <logctx/metrics.h>
 #include <logctx/sink.h>
 
 #include <pthread.h>
@@ -53,58 +54,66 @@ static void test_bad_settings(void **state)
     assert_int_equal(logctx_otlp_start(NULL, NULL), LOGCTX_E_INVALID);
 }
 
-static atomic_int collections;
-
-static void add_requests(void *user, logctx_otlp_metrics_t *metrics)
+static const otlp_scope_metrics_t *scope_of(const otlp_metrics_request_t *message, const char *name)
 {
-    const double bounds[] = {0.1, 1};
-    const uint64_t counts[] = {1, 2, 3};
-    const logctx_attr_t attrs[] = {logctx_attr_string("http.route", "/rooms/{id}"),
-                                   logctx_attr_int("http.response.status_code", 200)};
-    logctx_otlp_histogram_t point = {.struct_size = sizeof point,
-                                     .name = "http.server.request.duration",
-                                     .description = "Duration of requests.",
-                                     .unit = "s",
-                                     .attrs = attrs,
-                                     .attr_count = 2,
-                                     .since_unix_ns = 1,
-                                     .bounds = bounds,
-                                     .bound_count = 2,
-                                     .bucket_counts = counts,
-                                     .sum = 7.5,
-                                     .min = 0.05,
-                                     .max = 3};
-    assert_ptr_equal(user, &collections);
-    assert_int_equal(logctx_otlp_add_histogram(metrics, &point), LOGCTX_OK);
-    point.name = "";
-    assert_int_equal(logctx_otlp_add_histogram(metrics, &point), LOGCTX_E_INVALID);
-    atomic_fetch_add(&collections, 1);
+    const Opentelemetry__Proto__Metrics__V1__ResourceMetrics *metrics = message->resource_metrics[0];
+    for (size_t i = 0; i < metrics->n_scope_metrics; i++) {
+        if (strcmp(metrics->scope_metrics[i]->scope->name, name) == 0) {
+            return metrics->scope_metrics[i];
+        }
+    }
+    return NULL;
 }
 
+// They go out in the scope of the application, beside the library's own.
 static void test_application_metrics(void **state)
 {
     (void)state;
+    const double bounds[] = {0.1, 1};
+    const logctx_attr_t attrs[] = {logctx_attr_string("http.route", "/rooms/{id}"),
+                                   logctx_attr_int("http.response.status_code", 200)};
+    const logctx_instrument_opts_t instrument = {.struct_size = sizeof instrument,
+                                                 .kind = LOGCTX_INSTRUMENT_HISTOGRAM,
+                                                 .name = "http.server.request.duration",
+                                                 .unit = "s",
+                                                 .scope = "server",
+                                                 .scope_version = "1.2",
+                                                 .bounds = bounds,
+                                                 .bound_count = 2};
+    logctx_point_t *duration = logctx_point(logctx_instrument(&instrument), attrs, 2);
+    const double values[] = {0.05, 0.1, 0.5, 3, 2, 2};
+    for (size_t i = 0; i < 6; i++) {
+        logctx_point_record(duration, values[i]);
+    }
+    logctx_instrument_add(logctx_counter("mails", "{mail}", "Mails."), 3, attrs, 1);
     struct server *server = server_new(answer_ok, NULL);
     server_listen(server);
     logctx_otlp_opts_t opts = traces_only(server);
     opts.metrics_off = false;
-    opts.collect = add_requests;
-    opts.user = &collections;
     logctx_otlp_t *otlp = start(&opts);
     assert_int_equal(logctx_otlp_flush(otlp, LONG_MS), LOGCTX_OK);
-    assert_int_equal(atomic_load(&collections), 1);
     const struct server_request *request = server_request_at(server, 0);
     otlp_metrics_request_t *message =
         opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__unpack(NULL, request->length,
                                                                                              request->body);
-    otlp_scope_metrics_t *scope = message->resource_metrics[0]->scope_metrics[0];
-    const otlp_metric_t *metric = scope->metrics[scope->n_metrics - 1];
-    assert_string_equal(metric->name, "http.server.request.duration");
-    const otlp_histogram_point_t *point = metric->histogram->data_points[0];
+    const otlp_scope_metrics_t *scope = scope_of(message, "server");
+    assert_non_null(scope);
+    assert_string_equal(scope->scope->version, "1.2");
+    assert_int_equal(scope->n_metrics, 1);
+    assert_string_equal(scope->metrics[0]->name, "http.server.request.duration");
+    const otlp_histogram_point_t *point = scope->metrics[0]->histogram->data_points[0];
     assert_int_equal(point->count, 6);
+    assert_int_equal(point->bucket_counts[0], 2);
     assert_int_equal(point->bucket_counts[2], 3);
     assert_int_equal(point->n_attributes, 2);
-    assert_true(point->sum > 7.4 && point->sum < 7.6);
+    assert_true(point->sum > 7.64 && point->sum < 7.66 && point->min < 0.06 && point->max > 2.9);
+    assert_true(point->start_time_unix_nano > 0 && point->time_unix_nano > point->start_time_unix_nano);
+    scope = scope_of(message, "app");
+    assert_non_null(scope);
+    assert_string_equal(scope->metrics[0]->name, "mails");
+    assert_true(scope->metrics[0]->sum->is_monotonic);
+    assert_int_equal(scope->metrics[0]->sum->data_points[0]->as_int, 3);
+    assert_non_null(scope_of(message, "logctx"));
     opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__free_unpacked(message, NULL);
     logctx_otlp_shutdown(otlp, LONG_MS);
     server_free(server);
@@ -143,10 +152,10 @@ static void test_shutdown_in_sink(void **state)
 static pthread_barrier_t collecting;
 static pthread_barrier_t collected;
 
-static void hang(void *user, logctx_otlp_metrics_t *metrics)
+static void hang(logctx_observer_t *observer, void *user)
 {
+    (void)observer;
     (void)user;
-    (void)metrics;
     pthread_barrier_wait(&collecting);
     pthread_barrier_wait(&collected);
 }
@@ -159,7 +168,9 @@ static void test_callback_hangs(void **state)
     logctx_otlp_opts_t opts = traces_only(server);
     opts.metrics_off = false;
     opts.metric_interval_ms = 1;
-    opts.collect = hang;
+    const logctx_instrument_opts_t instrument = {
+        .struct_size = sizeof instrument, .kind = LOGCTX_INSTRUMENT_GAUGE, .name = "hangs", .observe = hang};
+    logctx_instrument_t *gauge = logctx_instrument(&instrument);
     pthread_barrier_init(&collecting, NULL, 2);
     pthread_barrier_init(&collected, NULL, 2);
     support_log_begin();
@@ -168,10 +179,11 @@ static void test_callback_hangs(void **state)
     assert_int_equal(logctx_otlp_shutdown(otlp, 100), LOGCTX_E_TIMEOUT);
     assert_int_equal(support_log_matching("did not end in time", NULL), 1);
     // Another one can start beside it.
-    opts.collect = NULL;
+    opts.metrics_off = true;
     otlp = start(&opts);
     assert_int_equal(logctx_otlp_shutdown(otlp, LONG_MS), LOGCTX_OK);
     pthread_barrier_wait(&collected);
+    logctx_instrument_stop_observing(gauge);
     server_free(server);
 }
 int main(void)

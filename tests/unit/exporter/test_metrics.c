@@ -22,7 +22,7 @@ struct collected {
     otlp_metrics_request_t *request;
 };
 
-static void pack_all(struct collected *c, logctx_otlp_metrics_t *metrics)
+static void pack_all(struct collected *c, logctx__metrics_t *metrics)
 {
     struct logctx__metrics_cursor cursor = {.metric = 0};
     struct logctx__metrics_request out;
@@ -47,7 +47,7 @@ static void open_collected(struct collected *c)
 
 static void collect(struct collected *c)
 {
-    logctx_otlp_metrics_t metrics;
+    logctx__metrics_t metrics;
     if (c->request != NULL) {
         protobuf_c_message_free_unpacked(&c->request->base, NULL);
     }
@@ -284,7 +284,7 @@ static void test_shape(void **state)
     struct logctx__options options;
     struct logctx__books books;
     struct collected c;
-    logctx_otlp_metrics_t metrics;
+    logctx__metrics_t metrics;
     open_collected(&c);
     assert_int_equal(logctx__options_read(&options, NULL, &env), LOGCTX_OK);
     struct logctx__queue *queue = logctx__queue_new(&limits, NULL, NULL);
@@ -408,54 +408,6 @@ static void test_overflow(void **state)
     close_collected(&c);
 }
 
-// The application's histograms: what is refused, and that a point of a known name joins its metric.
-static void test_application_histograms(void **state)
-{
-    (void)state;
-    const double bounds[] = {1, 2};
-    const double falling[] = {2, 1};
-    const uint64_t counts[] = {1, 0, 2};
-    const logctx_attr_t attr = logctx_attr_string("a", "\xFF");
-    struct collected c;
-    logctx_otlp_metrics_t metrics;
-    open_collected(&c);
-    logctx__metrics_init(&metrics, &c.memory, true);
-    logctx_otlp_histogram_t point = {.struct_size = sizeof point,
-                                     .name = "app.duration",
-                                     .unit = "s",
-                                     .attrs = &attr,
-                                     .attr_count = 1,
-                                     .since_unix_ns = 5,
-                                     .bounds = bounds,
-                                     .bound_count = 2,
-                                     .bucket_counts = counts,
-                                     .sum = 9,
-                                     .min = 1,
-                                     .max = 5};
-    assert_int_equal(logctx_otlp_add_histogram(&metrics, &point), LOGCTX_OK);
-    point.attr_count = 0;
-    assert_int_equal(logctx_otlp_add_histogram(&metrics, &point), LOGCTX_OK);
-    point.name = "app.other";
-    assert_int_equal(logctx_otlp_add_histogram(&metrics, &point), LOGCTX_OK);
-    point.bounds = falling;
-    assert_int_equal(logctx_otlp_add_histogram(&metrics, &point), LOGCTX_E_INVALID);
-    point.bounds = NULL;
-    assert_int_equal(logctx_otlp_add_histogram(&metrics, &point), LOGCTX_E_INVALID);
-    point.bounds = bounds;
-    point.bucket_counts = NULL;
-    assert_int_equal(logctx_otlp_add_histogram(&metrics, &point), LOGCTX_E_INVALID);
-    point.name = NULL;
-    assert_int_equal(logctx_otlp_add_histogram(&metrics, &point), LOGCTX_E_INVALID);
-    assert_int_equal(logctx_otlp_add_histogram(&metrics, NULL), LOGCTX_E_INVALID);
-    assert_int_equal(logctx_otlp_add_histogram(NULL, &point), LOGCTX_E_INVALID);
-    pack_all(&c, &metrics);
-    assert_int_equal(find(&c, "app.duration")->histogram->n_data_points, 2);
-    assert_int_equal(find(&c, "app.other")->histogram->n_data_points, 1);
-    const otlp_histogram_point_t *first = find(&c, "app.duration")->histogram->data_points[0];
-    assert_string_equal(label(first->attributes, first->n_attributes, "a"), "\xEF\xBF\xBD");
-    close_collected(&c);
-}
-
 // In requests of any size all points arrive once, and none is larger than allowed.
 static void test_split(void **state)
 {
@@ -464,7 +416,7 @@ static void test_split(void **state)
     open_collected(&c);
     support_contexts("GET /split", 2);
     for (size_t limit = 1500; limit < 20000; limit += 1700) {
-        logctx_otlp_metrics_t metrics;
+        logctx__metrics_t metrics;
         struct logctx__metrics_cursor cursor = {.metric = 0};
         struct logctx__metrics_request out;
         uint64_t points = 0;
@@ -489,8 +441,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         logctx_unit_test(test_contexts),  logctx_unit_test(test_every_error_kind_is_there),
         logctx_unit_test(test_shape),     logctx_unit_test(test_counters_never_go_down),
-        logctx_unit_test(test_admission), logctx_unit_test(test_application_histograms),
-        logctx_unit_test(test_split),     logctx_unit_test(test_overflow),
+        logctx_unit_test(test_admission), logctx_unit_test(test_split),
+        logctx_unit_test(test_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
