@@ -22,6 +22,7 @@ enum {
 };
 
 struct point_table {
+    struct point_table *before; /* kept: somebody may be reading it */
     uint32_t mask;
     _Atomic(logctx_point_t *) slots[];
 };

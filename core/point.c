@@ -15,29 +15,76 @@ static atomic_uint points;
 
 // ---- the hash ----
 
-static uint64_t mix(uint64_t hash, uint64_t value)
+// Multiplied to 128 bits and folded: one multiplication mixes 16 bytes.
+static inline uint64_t mix(uint64_t hash, uint64_t value)
 {
-    hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
-    return hash ^ hash >> 32;
+    __extension__ unsigned __int128 product = (unsigned __int128)(hash ^ 0x9e3779b97f4a7c15u) *
+                                              (value ^ 0xd6e8feb86659fd93u);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
+static inline uint64_t load8(const char *at)
+{
+    uint64_t value;
+    memcpy(&value, at, 8);
+    return value;
+}
+
+static inline uint64_t load4(const char *at)
+{
+    uint32_t value;
+    memcpy(&value, at, 4);
+    return value;
+}
+
+// The bytes of a short text in two words, by loads that overlap.
+static inline void two_words(const char *at, size_t length, uint64_t *a, uint64_t *b)
+{
+    if (length >= 8) {
+        *a = load8(at);
+        *b = load8(at + length - 8);
+    } else if (length >= 4) {
+        *a = load4(at);
+        *b = load4(at + length - 4);
+    } else {
+        *a = *b = 0;
+        for (size_t i = 0; i < length; i++)
+            *a = *a << 8 | (unsigned char)at[i];
+    }
+}
+
+static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
 {
     const char *at = bytes;
-    hash = mix(hash, length);
-    for (; length >= 8; at += 8, length -= 8) {
-        uint64_t chunk;
-        memcpy(&chunk, at, 8);
-        hash = mix(hash, chunk);
-    }
-    uint64_t rest = 0;
-    memcpy(&rest, at, length);
-    return mix(hash, rest);
+    uint64_t a, b;
+    hash ^= length;
+    for (; length > 16; at += 16, length -= 16)
+        hash = mix(load8(at) ^ hash, load8(at + 8));
+    two_words(at, length, &a, &b);
+    return mix(a ^ hash, b ^ hash << 1);
+}
+
+static inline bool bytes_equal(const void *one, const void *other, size_t length)
+{
+    const char *a = one, *b = other;
+    uint64_t words[4];
+    for (; length > 16; a += 8, b += 8, length -= 8)
+        if (load8(a) != load8(b))
+            return false;
+    two_words(a, length, &words[0], &words[1]);
+    two_words(b, length, &words[2], &words[3]);
+    return words[0] == words[2] && words[1] == words[3];
+}
+
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
 }
 
 static uint64_t hash_value(uint64_t hash, const logctx_value_t *value, unsigned depth)
 {
-    uint64_t bits = 0;
     hash = mix(hash, (uint64_t)value->type);
     switch (value->type) {
     case LOGCTX_VALUE_STRING:
@@ -48,8 +95,7 @@ static uint64_t hash_value(uint64_t hash, const logctx_value_t *value, unsigned 
     case LOGCTX_VALUE_INT:
         return mix(hash, (uint64_t)value->as.integer);
     case LOGCTX_VALUE_DOUBLE:
-        memcpy(&bits, &value->as.real, sizeof bits);
-        return mix(hash, bits);
+        return mix(hash, bits_of(value->as.real));
     case LOGCTX_VALUE_ARRAY:
         hash = mix(hash, value->as.array.count);
         for (size_t i = 0; i < value->as.array.count && depth < DEPTH_MAX; i++)
@@ -80,13 +126,13 @@ static bool value_equals(const logctx_value_t *a, const logctx_value_t *b, unsig
     case LOGCTX_VALUE_STRING:
     case LOGCTX_VALUE_BYTES:
         return a->as.bytes.length == b->as.bytes.length &&
-               (a->as.bytes.length == 0 || memcmp(a->as.bytes.data, b->as.bytes.data, a->as.bytes.length) == 0);
+               bytes_equal(a->as.bytes.data, b->as.bytes.data, a->as.bytes.length);
     case LOGCTX_VALUE_BOOL:
         return a->as.boolean == b->as.boolean;
     case LOGCTX_VALUE_INT:
         return a->as.integer == b->as.integer;
     case LOGCTX_VALUE_DOUBLE:
-        return memcmp(&a->as.real, &b->as.real, sizeof a->as.real) == 0;
+        return bits_of(a->as.real) == bits_of(b->as.real);
     case LOGCTX_VALUE_ARRAY:
         if (a->as.array.count != b->as.array.count)
             return false;
@@ -100,9 +146,9 @@ static bool value_equals(const logctx_value_t *a, const logctx_value_t *b, unsig
     return true;
 }
 
-static bool key_equals(const logctx_attr_t *a, const logctx_attr_t *b)
+static inline bool key_equals(const logctx_attr_t *a, const logctx_attr_t *b)
 {
-    return a->key_length == b->key_length && memcmp(a->key, b->key, a->key_length) == 0;
+    return a->key_length == b->key_length && bytes_equal(a->key, b->key, a->key_length);
 }
 
 // In any order. The point's keys are unique: if as many different ones of them were met, all were.
@@ -170,6 +216,7 @@ static bool make_room(logctx_instrument_t *instrument)
     if (!larger)
         return false;
     larger->mask = slots - 1;
+    larger->before = table;
     for (logctx_point_t *point = READ_RELAXED(instrument->first); point; point = READ_RELAXED(point->next))
         put(larger, point);
     atomic_store_explicit(&instrument->table, larger, memory_order_release);
