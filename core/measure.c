@@ -1,6 +1,7 @@
 // Measuring: a thread adds to its cell of a point. Only that thread writes it; collections read it meanwhile.
 //
-// Budget of logctx_point_add(): 20 instructions; of logctx_point_record(): 60, and 20 more in a sampled context.
+// Budget: at most 40 instructions for `counter_add`, a bound point's, and at most 140 instructions for `histogram_record`; no lock,
+// no allocation but for a thread's first use of a point.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "instrument.h"

@@ -1,7 +1,11 @@
 // The switch: the one place where another context becomes current. One reading of the thread's clock stops the old context
 // and starts the new one; everything that can go wrong here is reported, and the switch happens all the same.
 //
-// Budget of logctx__switch() without an error: one reading of the clocks, no allocation, no lock, no locked instruction, no
+// Budget: at most 300 instructions for `switch` and `switch_depth64`, at most 275 instructions for `switch_segments` (with
+// the sentinel between them), as tests/budget counts them: logctx_set_current() without an error, checks, accounting, metrics,
+// flight recorder and the profilers' pointer together.
+//
+// Of logctx__switch() without an error: one reading of the clocks, no allocation, no lock, no locked instruction, no
 // system call but those of the clock (the "cpu" clock: none as a rule, see cpu_clock.h). The same for contexts that were
 // handed over, and for the children of another thread's context: all that a switch writes is the context's and this
 // thread's own.

@@ -90,7 +90,7 @@ LOGCTX_API void logctx_instrument_stop_observing(logctx_instrument_t *instrument
  */
 LOGCTX_API logctx_point_t *logctx_point(logctx_instrument_t *instrument, const logctx_attr_t *attrs, size_t count);
 
-/* Counters and updowncounters. Budget: 20 instructions, no lock, no allocation but for a thread's first use. */
+/* Counters and updowncounters. Budget: 40 instructions, no lock, no allocation but for a thread's first use. */
 LOGCTX_API void logctx_point_add(logctx_point_t *point, int64_t amount);
 LOGCTX_API void logctx_point_add_double(logctx_point_t *point, double amount);
 /* Gauges. */

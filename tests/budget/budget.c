@@ -1,0 +1,176 @@
+// Hot operations for callgrind, each as often as it is told to. There is no rseq under valgrind: the clock's word is one of
+// ours, and its deadlines are far away, so that the kernel is never asked and every run counts the same.
+//     budget NAME TIMES [slow]     slow: with a clock that asks the kernel each time, which has to be seen
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "types.h"
+
+#include <logctx/bind.h>
+#include <logctx/metrics.h>
+#include <logctx/runtime.h>
+#include <logctx/trace.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEPTH = 64 };
+static logctx_t *a, *b;
+static logctx_kind_t *kind;
+static volatile uintptr_t seen;
+
+static void current(long times)
+{
+    for (long i = 0; i < times; i++)
+        seen = (uintptr_t)logctx_current();
+}
+
+static void switch_contexts(long times)
+{
+    for (long i = 0; i < times; i++)
+        logctx_set_current(i & 1 ? a : b);
+}
+
+static void switch_deep(long times)
+{
+    for (int i = 0; i < DEPTH; i++)
+        logctx_enter(logctx_new_nested("part"));
+    a = logctx_new_nested("one");
+    b = logctx_new_nested("other");
+    switch_contexts(times);
+}
+
+static void switch_segments(long times)
+{
+    for (long i = 0; i < times; i += 2) {
+        logctx_set_current(i & 2 ? a : b);
+        logctx_set_current(logctx_sentinel());
+    }
+}
+
+static void nothing(void *user)
+{
+    seen = (uintptr_t)user;
+}
+
+static void call_bound(long times)
+{
+    logctx_set_current(a);
+    logctx_bound_t *bound = logctx_bind(nothing, NULL);
+    logctx_set_current(logctx_sentinel());
+    for (long i = 0; i < times; i++)
+        logctx_bound_call(bound);
+}
+
+static void live(long times)
+{
+    for (long i = 0; i < times; i++) {
+        logctx_t *ctx = logctx_new(kind, NULL);
+        logctx_enter(ctx);
+        logctx_exit(ctx);
+        logctx_unref(ctx);
+    }
+}
+
+static void drop(void *user, logctx_record_t *record)
+{
+    (void)user;
+    logctx_record_unref(record);
+}
+
+static void live_with_span(long times)
+{
+    static const logctx_sink_t sink = {.struct_size = sizeof sink, .ended = drop};
+    logctx_sink_add(&sink);
+    live(times);
+}
+
+static void live_with_attributes(long times)
+{
+    static const logctx_sink_t sink = {.struct_size = sizeof sink, .ended = drop};
+    logctx_sink_add(&sink);
+    for (long i = 0; i < times; i++) {
+        logctx_t *ctx = logctx_new(kind, NULL);
+        logctx_enter(ctx);
+        logctx_set_string(ctx, "http.request.method", "GET");
+        logctx_set_string(ctx, "http.route", "/rooms/{id}/messages");
+        logctx_set_string(ctx, "url.scheme", "https");
+        logctx_set_string(ctx, "user_agent.original", "bench/1.0 (a test)");
+        logctx_set_int(ctx, "http.response.status_code", 200);
+        logctx_set_int(ctx, "http.response.body.size", 123456);
+        logctx_set_double(ctx, "app.score", 0.73);
+        logctx_set_double(ctx, "app.ratio", 12.5);
+        logctx_exit(ctx);
+        logctx_unref(ctx);
+    }
+}
+
+static void parse(long times)
+{
+    static const char header[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    logctx_span_context_t caller;
+    for (long i = 0; i < times; i++)
+        seen = logctx_traceparent_read(header, sizeof header - 1, &caller);
+}
+
+static void add(long times)
+{
+    logctx_point_t *point = logctx_point(logctx_counter("budget", NULL, NULL), NULL, 0);
+    for (long i = 0; i < times; i++)
+        logctx_point_add(point, 1);
+}
+
+static void record(long times)
+{
+    logctx_point_t *point = logctx_point(logctx_histogram("budget.h", NULL, NULL, NULL, 0), NULL, 0);
+    for (long i = 0; i < times; i++)
+        logctx_point_record(point, (double)(i % 1000));
+}
+
+static const struct {
+    const char *name;
+    void (*run)(long times);
+} operations[] = {{"current", current},
+                  {"switch", switch_contexts},
+                  {"switch_depth64", switch_deep},
+                  {"switch_segments", switch_segments},
+                  {"bound_call", call_bound},
+                  {"context_bare", live},
+                  {"context_span", live_with_span},
+                  {"context_8_attributes", live_with_attributes},
+                  {"traceparent_parse", parse},
+                  {"counter_add", add},
+                  {"histogram_record", record}};
+
+static bool aim(bool slow)
+{
+    static volatile uint64_t word;
+    logctx__cpu_probe();
+    logctx__cpu_aim(&word);
+    logctx__cpu_force(slow ? CPU_THREAD_CLOCK : CPU_FULL);
+    if (logctx_set_clock(NULL) != LOGCTX_OK || (!slow && logctx__cpu_probe() != CPU_FULL))
+        return false;
+    kind = logctx_kind("GET /rooms");
+    a = logctx_new(kind, NULL);
+    b = logctx_new(kind, NULL);
+    logctx_set_current(a);
+    logctx_set_current(logctx_sentinel());
+    if (!slow) {
+        struct cpu_clock *clock = &logctx__tls.thread->cpu;
+        clock->longest = clock->deadline = UINT64_MAX / 2;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3 || !aim(argc > 3)) {
+        fputs("budget: there is no counter on this machine, or an argument is missing.\n", stderr);
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
+        if (strcmp(operations[i].name, argv[1]) == 0) {
+            operations[i].run(atol(argv[2]));
+            return 0;
+        }
+    return 2;
+}
