@@ -120,9 +120,15 @@ logctx_status_t logctx_set_clock(const logctx_clock_t *clock)
     if (logctx__tls.thread)
         logctx__loop_retire(logctx__tls.thread, "none"); // what the old clock has measured
     atomic_store_explicit(&logctx__clock, clock ? clock : &clocks[0], memory_order_relaxed);
+    logctx__table_clock(logctx__has_real_time());
     logctx__cpu_use(!clock || is_cpu(clock));
     logctx__reread_thread_id();
     return LOGCTX_OK;
+}
+
+bool logctx__has_real_time(void)
+{
+    return READ_RELAXED(logctx__clock)->monotonic_ns == monotonic_ns;
 }
 
 uint64_t logctx__monotonic(void)

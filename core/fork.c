@@ -1,8 +1,9 @@
 // Fork: which process this is. The child has the parent's memory and one thread. What must not be shared with the parent
 // (contexts, sums, ids, clocks, locks that others held) is told apart by numbers that go up in the child.
 //
-// In the child's handler there are a few stores and, in a daemon, two closes: a child that only executes another program
-// costs next to nothing. The rest is made at the child's first use of the library.
+// In the child's handler there are a few stores and, in a daemon, two closes, and the table's copy gets its place: a child
+// that only executes another program costs little more than that copy. The rest is made at the child's first use of the
+// library.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
@@ -22,6 +23,7 @@ static void in_child(void)
     unsigned char next = (unsigned char)(READ_RELAXED(generation) + 1);
     atomic_store_explicit(&generation, next ? next : 1, memory_order_relaxed);
     atomic_store_explicit(&logctx__forks, READ_RELAXED(logctx__forks) + 1, memory_order_relaxed);
+    logctx__table_in_child(); // before anything is written that lies in it
     logctx__tls.current = &logctx__sentinel;
     if (logctx__tls.thread)
         *logctx__tls.thread->profile_slot = NULL;
@@ -37,7 +39,7 @@ static void in_child(void)
 // may rely on its locks.
 __attribute__((constructor)) static void watch_forks(void)
 {
-    pthread_atfork(NULL, NULL, in_child);
+    pthread_atfork(logctx__table_before_fork, logctx__table_after_fork, in_child);
 }
 
 // What a child has to make anew that is too much for its handler: by whoever first counts or collects there.
@@ -49,6 +51,7 @@ void logctx__begin_process(void)
         return;
     logctx__lock(&lock);
     if (READ_RELAXED(begun) != READ_RELAXED(logctx__forks)) {
+        logctx__table_begin();
         logctx__series_restart();
         logctx__start_restart();
         atomic_store_explicit(&begun, READ_RELAXED(logctx__forks), memory_order_release);

@@ -7,7 +7,6 @@
 #include "types.h"
 #include "utf8.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { BUCKETS = 1024 };
@@ -54,14 +53,11 @@ static struct logctx_kind *create(const char *name, uint32_t bucket)
     size_t room = logctx__utf8_size(name, length, LOGCTX__UTF8_NO_LIMIT);
     if (registry.kinds >= LOGCTX_KINDS_MAX || room > LOGCTX_KIND_NAME_MAX)
         return &other;
-    struct logctx_kind *kind = calloc(1, sizeof *kind);
-    char *copy = malloc(room + 1);
-    if (!kind || !copy) {
-        free(kind);
-        free(copy);
+    char valid[LOGCTX_KIND_NAME_MAX + 1];
+    const char *copy = logctx__table_text(valid, logctx__utf8_copy(valid, room, name, length, LOGCTX__UTF8_NO_LIMIT));
+    struct logctx_kind *kind = copy ? logctx__table_element(LOGCTX_TABLE_KINDS, sizeof *kind) : NULL;
+    if (!kind)
         return &other;
-    }
-    copy[logctx__utf8_copy(copy, room, name, length, LOGCTX__UTF8_NO_LIMIT)] = '\0';
     kind->name = copy;
     kind->number = registry.kinds++;
     kind->next_in_bucket = READ_RELAXED(registry.buckets[bucket]);
@@ -163,7 +159,7 @@ struct series *logctx__series(struct logctx_kind *kind, logctx_type_t type)
         publish_others();
     series = READ_RELAXED(kind->series[type]);
     if (!series) {
-        series = calloc(1, sizeof *series);
+        series = logctx__table_element(LOGCTX_TABLE_SERIES, sizeof *series);
         if (series) {
             *series = (struct series){.kind = kind, .type = type, .number = registry.series++};
             publish(series);
@@ -179,6 +175,11 @@ struct series *logctx__series(struct logctx_kind *kind, logctx_type_t type)
 struct series *logctx__all_series(void)
 {
     return atomic_load_explicit(&registry.newest, memory_order_acquire);
+}
+
+const struct series *logctx__other_series(void)
+{
+    return other_series;
 }
 
 // In a child of fork(): series count from zero, since the first context of theirs there.

@@ -1,6 +1,9 @@
 // Pools: blocks of one size for one thread. The owner takes and gives back without atomics; another thread pushes a
 // block on the `returned` stack, which the owner takes as a whole when its own list is empty, so there is no ABA.
-// Chunks are never unmapped: a stale handle still points at memory whose generation tells that it is stale.
+// Chunks are never unmapped: a stale handle still points at memory whose generation tells that it is stale. Those of
+// contexts lie in the table (table.h), as long as it has room.
+//
+// Under AddressSanitizer a free block is poisoned but for its first cache line, which stale handles may read for ever.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
@@ -8,6 +11,24 @@
 #include <stdlib.h>
 
 enum { CHUNK_SIZE = 64 * 1024, BLOCK_ALIGNMENT = 64, LINK_OFFSET = BLOCK_ALIGNMENT };
+
+#if defined(__SANITIZE_ADDRESS__)
+#define POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POISONS 1
+#endif
+#endif
+#ifdef POISONS
+#include <sanitizer/asan_interface.h>
+#define POISON(block, size) __asan_poison_memory_region((char *)(block) + LINK_OFFSET, (size)-LINK_OFFSET)
+#define UNPOISON(block, size) __asan_unpoison_memory_region((char *)(block) + LINK_OFFSET, (size)-LINK_OFFSET)
+#define IN_POISON __attribute__((no_sanitize("address"), noinline))
+#else
+#define POISON(block, size) ((void)(block), (void)(size))
+#define UNPOISON(block, size) ((void)(block), (void)(size))
+#define IN_POISON
+#endif
 
 struct link {
     struct link *next;
@@ -24,19 +45,51 @@ static void *block_of(struct link *link)
     return (char *)link - LINK_OFFSET;
 }
 
-static bool grow(struct pool *pool, struct thread *owner)
+// The two accesses to a free block that are right.
+static IN_POISON void set_next(struct link *link, struct link *next)
 {
-    char *chunk = aligned_alloc(BLOCK_ALIGNMENT, CHUNK_SIZE);
+    link->next = next;
+}
+
+static IN_POISON struct link *next_of(const struct link *link)
+{
+    return link->next;
+}
+
+static void push(struct pool *pool, void *block)
+{
+    struct link *link = link_of(block);
+    POISON(block, pool->block_size);
+    set_next(link, pool->free_list);
+    pool->free_list = link;
+}
+
+static char *new_chunk(struct pool *pool, struct thread *owner)
+{
+    char *chunk = pool->in_table ? logctx__table_contexts(CHUNK_SIZE, pool->block_size, owner) : NULL;
+    if (chunk)
+        return chunk;
+    chunk = aligned_alloc(BLOCK_ALIGNMENT, CHUNK_SIZE);
     if (!chunk)
-        return false;
+        return NULL;
     *(void **)(void *)chunk = pool->chunks;
     pool->chunks = chunk;
-    for (size_t at = BLOCK_ALIGNMENT; at + pool->block_size <= CHUNK_SIZE; at += pool->block_size) {
+    return chunk;
+}
+_Static_assert((int)BLOCK_ALIGNMENT == (int)LOGCTX_TABLE_CHUNK_HEADER, "blocks begin behind the header of a chunk");
+
+static bool grow(struct pool *pool, struct thread *owner)
+{
+    char *chunk = new_chunk(pool, owner);
+    if (!chunk)
+        return false;
+    size_t count = 0;
+    for (size_t at = BLOCK_ALIGNMENT; at + pool->block_size <= CHUNK_SIZE; at += pool->block_size, count++) {
         pool->prepare(chunk + at, owner);
-        struct link *link = link_of(chunk + at);
-        link->next = pool->free_list;
-        pool->free_list = link;
+        push(pool, chunk + at);
     }
+    if (chunk != pool->chunks)
+        logctx__table_filled(chunk, count);
     return true;
 }
 
@@ -48,21 +101,22 @@ void *logctx__pool_get(struct pool *pool, struct thread *owner)
             return NULL;
     }
     struct link *link = pool->free_list;
-    pool->free_list = link->next;
+    pool->free_list = next_of(link);
+    UNPOISON(block_of(link), pool->block_size);
     return block_of(link);
 }
 
 void logctx__pool_put(struct pool *pool, void *block, bool owned)
 {
-    struct link *link = link_of(block);
     if (likely(owned)) {
-        link->next = pool->free_list;
-        pool->free_list = link;
+        push(pool, block);
         return;
     }
+    struct link *link = link_of(block);
+    POISON(block, pool->block_size);
     void *head = READ_RELAXED(pool->returned);
     do {
-        link->next = head;
+        set_next(link, head);
     } while (!atomic_compare_exchange_weak_explicit(&pool->returned, &head, link, memory_order_release,
                                                     memory_order_relaxed));
 }

@@ -19,6 +19,13 @@ struct address_site {
 static struct address_site table[ADDRESSES];
 static const logctx_site_t unknown = {"an unknown place", 0, ""};
 
+static __attribute__((noinline, cold)) void write_down(const struct address_site *entry)
+{
+    char where[256];
+    logctx__where(&entry->site, where, sizeof where);
+    logctx__table_site(&entry->site, where, 0, NULL);
+}
+
 const logctx_site_t *logctx__site_of_caller(void *return_address)
 {
     uint64_t hash = (uint64_t)(uintptr_t)return_address * 0x9e3779b97f4a7c15u;
@@ -26,8 +33,10 @@ const logctx_site_t *logctx__site_of_caller(void *return_address)
         struct address_site *entry = &table[((hash >> 40) + probe) & (ADDRESSES - 1)];
         void *there = atomic_load_explicit(&entry->address, memory_order_relaxed);
         if (!there && atomic_compare_exchange_strong_explicit(&entry->address, &there, return_address,
-                                                              memory_order_relaxed, memory_order_relaxed))
+                                                              memory_order_relaxed, memory_order_relaxed)) {
+            write_down(entry);
             return &entry->site;
+        }
         if (there == return_address)
             return &entry->site;
     }

@@ -205,13 +205,12 @@ static void take_back_lost(void)
 
 static struct thread *new_thread(void)
 {
-    struct thread *thread = aligned_alloc(64, (sizeof *thread + 63) / 64 * 64);
+    struct thread *thread = logctx__table_element(LOGCTX_TABLE_THREADS, sizeof *thread);
     if (!thread)
         return NULL;
-    memset(thread, 0, sizeof *thread);
     atomic_init(&thread->lock, 0);
     atomic_init(&thread->process, READ_RELAXED(logctx__forks));
-    thread->contexts = (struct pool){.block_size = sizeof(struct logctx), .prepare = prepare_context};
+    thread->contexts = (struct pool){.block_size = sizeof(struct logctx), .in_table = true, .prepare = prepare_context};
     thread->names = (struct pool){.block_size = LOGCTX_NAME_BLOCK, .prepare = prepare_nothing};
     logctx__record_pool(&thread->records);
     logctx__bound_pool(&thread->bounds);
@@ -277,6 +276,7 @@ struct thread *logctx__attach(void)
         pthread_setspecific(key, thread);
     logctx__tls.thread = thread;
     begin(thread);
+    logctx__table_say();
     return thread;
 }
 

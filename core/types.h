@@ -8,6 +8,7 @@
  *
  * Locks: spin locks, held for a few dozen instructions or one walk. Order, outermost first:
  *     the one of collections  >  logctx.lock of a tree's root  >  thread.lock  >  logctx.lock of a context for its record
+ * The table's is behind all of them.
  * That of collections alone is held for longer, while the host's callbacks run; only other collections wait for it.
  *
  * Memory ordering: counters are relaxed atomics with one writer each (load, add, store), so that readers on other threads
@@ -31,6 +32,7 @@
 #include <stdatomic.h>
 
 #include "cpu_clock.h"
+#include "table.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -234,6 +236,7 @@ struct delay_cells {
 /* Fixed-size blocks of one thread: allocated by it alone, freed by anyone. */
 struct pool {
     size_t block_size;
+    bool in_table;            /* of contexts; the others are on the heap */
     void *free_list;          /* owner only */
     _Atomic(void *) returned; /* pushed by others with release, taken as a whole by the owner with acquire */
     void *chunks;             /* for the end of the process; never unmapped: stale pointers stay readable */
@@ -388,6 +391,22 @@ static inline bool is_inert(const logctx_t *ctx)
 LOGCTX_INTERNAL void *logctx__pool_get(struct pool *pool, struct thread *owner);
 LOGCTX_INTERNAL void logctx__pool_put(struct pool *pool, void *block, bool owned);
 
+/* table.c: memory that readers see, or the heap's where there is no room; NULL without memory. Never freed. */
+LOGCTX_INTERNAL void *logctx__table_contexts(size_t size, size_t element_size,
+                                             const struct thread *owner); /* no heap */
+LOGCTX_INTERNAL void logctx__table_filled(void *memory, size_t count);
+LOGCTX_INTERNAL void *logctx__table_element(enum logctx_table_type type, size_t size);
+LOGCTX_INTERNAL const char *logctx__table_text(const char *text, size_t length);
+LOGCTX_INTERNAL void logctx__table_begin(void);
+LOGCTX_INTERNAL void logctx__table_say(void);
+LOGCTX_INTERNAL void logctx__table_clock(bool real);
+/* table_site.c */
+LOGCTX_INTERNAL void logctx__table_site(const logctx_site_t *site, const char *file, int line, const char *function);
+/* table_fork.c: the handlers of fork(); the last one as the others of a child, above */
+LOGCTX_INTERNAL void logctx__table_before_fork(void);
+LOGCTX_INTERNAL void logctx__table_after_fork(void);
+LOGCTX_INTERNAL void logctx__table_in_child(void);
+
 /* process.c: a background process was made current, or exited; `first`: it had not ended before. */
 LOGCTX_INTERNAL void logctx__process_resumed(struct thread *thread, logctx_t *process, const logctx_site_t *site,
                                              const logctx_site_t *before);
@@ -413,6 +432,7 @@ static inline struct thread *this_thread(void)
 extern LOGCTX_INTERNAL const logctx_clock_t logctx__fake_clock;
 LOGCTX_INTERNAL uint64_t logctx__monotonic(void);
 LOGCTX_INTERNAL uint64_t logctx__unix(void);
+LOGCTX_INTERNAL bool logctx__has_real_time(void); /* the monotonic clock is the kernel's */
 /* CPU and monotonic clock for what ran in this thread's current context until now. False: no CPU reading. */
 LOGCTX_INTERNAL bool logctx__read_clocks_slowly(struct thread *thread, uint64_t counter, logctx_cpu_reading_t *out,
                                                 uint64_t *monotonic);
@@ -458,6 +478,7 @@ LOGCTX_INTERNAL void logctx__where_address(void *address, char *out, size_t size
 LOGCTX_INTERNAL struct logctx_kind *logctx__nested_kind(struct logctx_kind *parent, const char *suffix);
 LOGCTX_INTERNAL struct series *logctx__series(struct logctx_kind *kind, logctx_type_t type);
 LOGCTX_INTERNAL struct series *logctx__all_series(void);
+LOGCTX_INTERNAL const struct series *logctx__other_series(void);
 LOGCTX_INTERNAL void logctx__series_restart(void);
 LOGCTX_INTERNAL const char *logctx__error_type(struct series *series, const char *text);
 

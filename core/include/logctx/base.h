@@ -67,9 +67,20 @@ typedef struct logctx_site {
     const char *function;
 } logctx_site_t;
 
+/*
+ * Write a site down in the table that readers outside the process see (logctx_set_table() in runtime.h), unless `seen` is
+ * set, and set it. LOGCTX_HERE does so once for each of its uses. A site that is not written down works as well; logctx-top
+ * does not show where it is. Any thread; the current context stays.
+ * Owner: `site` and its strings live as long as the process, or as the plug-in they are in; they are copied.
+ */
+LOGCTX_API void logctx_site_seen(const logctx_site_t *site, unsigned char *seen);
+
 #define LOGCTX_HERE                                                                                                    \
     (__extension__({                                                                                                   \
         static const logctx_site_t logctx_here_ = {__FILE__, __LINE__, __func__};                                      \
+        static unsigned char logctx_seen_;                                                                             \
+        if (__builtin_expect(!__atomic_load_n(&logctx_seen_, __ATOMIC_RELAXED), 0))                                    \
+            logctx_site_seen(&logctx_here_, &logctx_seen_);                                                            \
         &logctx_here_;                                                                                                 \
     }))
 

@@ -105,6 +105,26 @@ LOGCTX_API void logctx_get_limits(logctx_limits_t *limits);
 /* Any thread. Errors: LOGCTX_E_INVALID if struct_size is 0 or span_bytes is over 64 MiB. */
 LOGCTX_API logctx_status_t logctx_set_limits(const logctx_limits_t *limits);
 
+/*
+ * Where the table of contexts lies, which shows a reader outside the process (logctx-top) every context that is in flight,
+ * without asking and without stopping anyone, and after a crash what was going on:
+ *     "memfd"     in memory that has no name; readers of the same user find it by the process id. The default
+ *     "off"       in private memory: for core dumps only
+ *     a path      with a slash in it, on a tmpfs (/run, /dev/shm): a file of mode 0600. "%p" in it is the process id. The
+ *                 file is removed by exit(); that of a process that crashed is kept as PATH.last
+ *     "disk:PATH" the same on any file system, where a store may wait for the disk
+ * Without this call the environment's LOGCTX_TABLE counts, and it is not looked at in a set-user-id program. A child of
+ * fork() gets a table of its own: a memfd, if the path is its parent's.
+ * Where it cannot be had, it lies in private memory, and a log line says why; contexts work as well.
+ *
+ * Before anything else of the library is used. Errors: LOGCTX_E_STATE after that; LOGCTX_E_INVALID: NULL or empty;
+ * LOGCTX_E_CONFIG: refused, as the log line says.
+ */
+LOGCTX_API logctx_status_t logctx_set_table(const char *where);
+
+/* The service's name for readers of the table; copied, cut at 127 bytes. The exporter sets it. Any thread. */
+LOGCTX_API void logctx_set_table_service(const char *name);
+
 LOGCTX_API void logctx_set_sampler(logctx_sampler_t sampler);
 LOGCTX_API logctx_sampler_t logctx_get_sampler(void);
 

@@ -1,0 +1,457 @@
+// The table: the mapping in which contexts, kinds, series, call sites and threads lie, and how it grows (table.h says what
+// readers see of it). Address space is reserved once; memory and the file behind it grow by steps, so that a core dump holds
+// what was used and no more. Whatever finds no room is made on the heap by its caller, and counted: it works as well,
+// only readers do not see it.
+//
+// Chunks and strings are made by any thread under the table's lock, the last of all, which is never held while code of the
+// host runs. Memory of the table is never given back or moved: stale pointers stay readable.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "table_map.h"
+
+#define RESERVED (sizeof(void *) < 8 ? (size_t)64 << 20 : (size_t)1 << 30)
+
+enum { CHUNK_OF_OTHERS = 8192, CHUNK_OF_THREADS = 32768, TYPES = LOGCTX_TABLE_THREADS + 1 };
+
+struct table_map logctx__table = {.lock = 0, .file = {.fd = -1}};
+
+// The chunk of each type that has room; under the table's lock. `why`: what the log is to say of the table.
+static struct logctx_table_chunk *open_chunks[TYPES];
+static char why[TABLE_PATH_MAX + 256];
+static atomic_bool has_why;
+static char service[sizeof((struct logctx_table_header *)NULL)->service];
+
+__attribute__((weak, visibility("default"))) void __lsan_register_root_region(const void *begin, size_t size);
+
+#define TABLE_STORE(cell, value) __atomic_store_n(&(cell), (value), __ATOMIC_RELEASE)
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec now = {0};
+    clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static size_t page_up(size_t size)
+{
+    return (size + LOGCTX_TABLE_PAGE - 1) & ~(size_t)(LOGCTX_TABLE_PAGE - 1);
+}
+
+// A host with a limit of its address space needs it for itself.
+static size_t how_much(void)
+{
+    struct rlimit limit;
+    size_t size = RESERVED;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        while (size > limit.rlim_cur / 8 && size > (size_t)1 << 20)
+            size /= 2;
+    return size;
+}
+
+// The steps grow with the table, so that a large one is made of few system calls.
+static bool commit(struct table_map *table, size_t to)
+{
+    size_t committed = READ_RELAXED(table->committed);
+    if (to <= committed)
+        return true;
+    size_t goal = to > committed + committed / 8 ? to : committed + committed / 8;
+    goal = (goal + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP;
+    if (goal > table->reserved)
+        goal = table->reserved;
+    if (to > goal)
+        return false;
+    char *at = READ_RELAXED(table->base) + committed;
+    size_t size = goal - committed;
+    if (!READ_RELAXED(table->shared)) {
+        if (mprotect(at, size, PROT_READ | PROT_WRITE) != 0)
+            return false;
+    } else if (!logctx__table_grow(&table->file, committed, goal) ||
+               mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, table->file.fd, (off_t)committed) ==
+                   MAP_FAILED) {
+        return false;
+    }
+    atomic_store_explicit(&table->committed, goal, memory_order_release);
+    if (table_header()->magic[0])
+        TABLE_STORE(table_header()->file_size, goal);
+    return true;
+}
+
+#define FIELD(id, type, member)                                                                                        \
+    [LOGCTX_TABLE_##id] = {(uint16_t)offsetof(struct type, member), (uint16_t)sizeof(((struct type *)NULL)->member)}
+
+static const struct logctx_table_field fields[LOGCTX_TABLE_FIELD_COUNT] = {
+    FIELD(CONTEXT_REFS, logctx, refs),
+    FIELD(CONTEXT_STARTED, logctx, started),
+    FIELD(CONTEXT_FINISHED, logctx, finished),
+    FIELD(CONTEXT_HOME, logctx, home),
+    FIELD(CONTEXT_OWNER, logctx, owner),
+    FIELD(CONTEXT_WRITER, logctx, writer),
+    FIELD(CONTEXT_GENERATION, logctx, generation),
+    FIELD(CONTEXT_SWITCHES, logctx, switches),
+    FIELD(CONTEXT_START_MONOTONIC, logctx, start_monotonic),
+    FIELD(CONTEXT_SWITCHED_AT, logctx, switched_at),
+    FIELD(CONTEXT_CPU, logctx, own.cpu),
+    FIELD(CONTEXT_CPU_USER, logctx, own.user),
+    FIELD(CONTEXT_CPU_SYSTEM, logctx, own.system),
+    FIELD(CONTEXT_RUNNING, logctx, own.running),
+    FIELD(CONTEXT_DB_TRANSACTIONS, logctx, own.transactions),
+    FIELD(CONTEXT_DB, logctx, own.db),
+    FIELD(CONTEXT_DB_WAIT, logctx, own.wait),
+    FIELD(CONTEXT_DB_ROWS, logctx, own.rows),
+    FIELD(CONTEXT_SERIES, logctx, series),
+    FIELD(CONTEXT_PARENT, logctx, parent),
+    FIELD(CONTEXT_ROOT, logctx, root),
+    FIELD(CONTEXT_NAME, logctx, name),
+    FIELD(CONTEXT_INLINE_NAME, logctx, inline_name),
+    FIELD(CONTEXT_CREATED_AT, logctx, created_at),
+    FIELD(CONTEXT_CREATED_MONOTONIC, logctx, created_monotonic),
+    FIELD(CONTEXT_CREATED_UNIX, logctx, created_unix),
+    FIELD(CONTEXT_TRACE_ID, logctx, trace_id),
+    FIELD(CONTEXT_SPAN_ID, logctx, span_id),
+    FIELD(CONTEXT_PARENT_SPAN_ID, logctx, parent_span_id),
+    FIELD(CONTEXT_FLAGS, logctx, flags),
+    FIELD(CONTEXT_SPAN_KIND, logctx, span_kind),
+    FIELD(CONTEXT_ERRORS, logctx, errors),
+    FIELD(CONTEXT_OPEN_TRANSACTIONS, logctx, open_transactions),
+    FIELD(CONTEXT_SEGMENT_COUNT, logctx, segment_count),
+    FIELD(CONTEXT_SEGMENT_SCALE, logctx, segment_scale),
+    FIELD(CONTEXT_SEGMENT_STATES, logctx, segment_states),
+    FIELD(CONTEXT_SEGMENTS, logctx, segments),
+    FIELD(KIND_NAME, logctx_kind, name),
+    FIELD(KIND_NUMBER, logctx_kind, number),
+    FIELD(SERIES_KIND, series, kind),
+    FIELD(SERIES_TYPE, series, type),
+    FIELD(THREAD_ID, thread, id),
+    FIELD(THREAD_TID, thread, tid),
+    FIELD(THREAD_ATTACHED, thread, attached),
+    FIELD(THREAD_PROCESS, thread, process),
+    FIELD(THREAD_LOOP_NAME, thread, loop_name),
+    FIELD(THREAD_IN_POLL, thread, in_poll),
+    FIELD(THREAD_CREATED, thread, created),
+    FIELD(THREAD_ENDED, thread, ended),
+    FIELD(THREAD_ATTRIBUTED_CPU, thread, attributed_cpu),
+    FIELD(THREAD_RECENT, thread, recent),
+    FIELD(THREAD_RECENT_NEXT, thread, recent_next),
+    FIELD(RECENT_FROM, recorded_switch, from),
+    FIELD(RECENT_TO, recorded_switch, to),
+    FIELD(RECENT_FROM_GENERATION, recorded_switch, from_generation),
+    FIELD(RECENT_TO_GENERATION, recorded_switch, to_generation),
+    FIELD(RECENT_SITE, recorded_switch, site),
+    FIELD(RECENT_MONOTONIC, recorded_switch, monotonic),
+};
+
+static void describe_process(struct logctx_table_header *header)
+{
+    header->pid = (int32_t)getpid();
+    header->process = READ_RELAXED(logctx__forks);
+    header->state = LOGCTX_TABLE_LIVE;
+    header->begun_unix = clock_ns(CLOCK_REALTIME);
+    header->unix_minus_monotonic = (int64_t)(header->begun_unix - clock_ns(CLOCK_MONOTONIC));
+    header->begun_boottime = clock_ns(CLOCK_BOOTTIME);
+    header->real_clock = logctx__has_real_time();
+}
+
+static void write_header(struct table_map *table)
+{
+    struct logctx_table_header *header = table_header();
+    header->version = LOGCTX_TABLE_VERSION;
+    header->header_size = LOGCTX_TABLE_HEADER_SIZE;
+    header->base = (uintptr_t)header;
+    header->reserved = table->reserved;
+    header->used = LOGCTX_TABLE_HEADER_SIZE;
+    header->file_size = READ_RELAXED(table->committed);
+    header->sentinel = (uintptr_t)&logctx__sentinel;
+    header->other_kind = (uintptr_t)logctx_kind(NULL);
+    header->other_series = (uintptr_t)logctx__other_series();
+    header->series_size = sizeof(struct series);
+    header->recent_count = LOGCTX_RECENT;
+    header->recent_size = sizeof(struct recorded_switch);
+    header->segments = LOGCTX_SEGMENTS;
+    snprintf(header->library, sizeof header->library, "%s", logctx_version());
+    snprintf(header->executable, sizeof header->executable, "%s", program_invocation_short_name);
+    memcpy(header->service, service, sizeof service);
+    header->field_count = LOGCTX_TABLE_FIELD_COUNT;
+    memcpy(header->fields, fields, sizeof fields);
+    describe_process(header);
+    memcpy(header->magic, LOGCTX_TABLE_MAGIC, sizeof header->magic);
+}
+_Static_assert(sizeof(struct logctx_table_header) <= LOGCTX_TABLE_HEADER_SIZE, "the header has a page");
+
+// A host that runs with another one's rights does not let the environment choose files.
+static const char *setting_of(const struct table_map *table)
+{
+    const char *setting = table->setting[0] ? table->setting : secure_getenv("LOGCTX_TABLE");
+    return setting && *setting ? setting : "memfd";
+}
+
+static bool open_file(struct table_map *table)
+{
+    char sentence[sizeof why - 128];
+    bool opened = logctx__table_open(setting_of(table), &table->file, sentence, sizeof sentence);
+    if (sentence[0]) {
+        snprintf(why, sizeof why, "The table of contexts is in private memory, where logctx-top does not see it: %s",
+                 sentence);
+        atomic_store_explicit(&has_why, true, memory_order_relaxed);
+    }
+    return opened;
+}
+
+static void close_file(struct table_map *table)
+{
+    if (logctx__table_is_ours(&table->file)) {
+        logctx__table_remove(&table->file);
+        close(table->file.fd);
+    }
+    table->file.fd = -1;
+    atomic_store_explicit(&table->shared, false, memory_order_relaxed);
+}
+
+static void begin(struct table_map *table)
+{
+    table->reserved = how_much();
+    char *base = mmap(NULL, table->reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return;
+    atomic_store_explicit(&table->base, base, memory_order_relaxed);
+    atomic_store_explicit(&table->shared, open_file(table), memory_order_release);
+    if (!commit(table, LOGCTX_TABLE_HEADER_SIZE)) {
+        close_file(table);
+        if (!commit(table, LOGCTX_TABLE_HEADER_SIZE)) {
+            munmap(base, table->reserved);
+            atomic_store_explicit(&table->base, NULL, memory_order_relaxed);
+            return;
+        }
+    }
+    write_header(table);
+    // What only the table points to is not lost.
+    if (__lsan_register_root_region)
+        __lsan_register_root_region(base, table->reserved);
+}
+
+// In a child of fork() the table is a private copy (table_fork.c), until somebody adds to it or is attached: then it becomes
+// the child's own, at the same place.
+static void begin_in_child(struct table_map *table)
+{
+    struct logctx_table_header *header = table_header();
+    describe_process(header);
+    if (!open_file(table))
+        return;
+    if (logctx__table_move(table))
+        atomic_store_explicit(&table->shared, true, memory_order_release);
+    else
+        close_file(table);
+}
+
+// Under the lock. False: there is no table.
+static bool ready(struct table_map *table)
+{
+    unsigned process = READ_RELAXED(logctx__forks);
+    if (likely(READ_RELAXED(table->begun) && READ_RELAXED(table->process) == process))
+        return READ_RELAXED(table->base) != NULL;
+    int error = errno; // of the host
+    bool first = !READ_RELAXED(table->begun);
+    atomic_store_explicit(&table->begun, true, memory_order_relaxed);
+    atomic_store_explicit(&table->process, process, memory_order_relaxed);
+    if (first)
+        begin(table);
+    else if (READ_RELAXED(table->base))
+        begin_in_child(table);
+    errno = error;
+    return READ_RELAXED(table->base) != NULL;
+}
+
+void logctx__table_begin(void)
+{
+    struct table_map *table = &logctx__table;
+    logctx__lock(&table->lock);
+    ready(table);
+    logctx__unlock(&table->lock);
+}
+
+// The log line that the lock did not allow.
+void logctx__table_say(void)
+{
+    if (likely(!READ_RELAXED(has_why)) || !atomic_exchange(&has_why, false))
+        return;
+    char text[sizeof why];
+    logctx__lock(&logctx__table.lock);
+    memcpy(text, why, sizeof text);
+    logctx__unlock(&logctx__table.lock);
+    logctx_log(LOGCTX_WARN, "%s", text);
+}
+
+static struct logctx_table_chunk *new_chunk(struct table_map *table, enum logctx_table_type type, size_t size,
+                                            size_t element_size, const void *owner)
+{
+    if (!ready(table))
+        return NULL;
+    struct logctx_table_header *header = table_header();
+    size_t at = header->used;
+    int error = errno;
+    bool there = commit(table, at + size);
+    errno = error;
+    if (!there)
+        return NULL;
+    struct logctx_table_chunk *chunk = (struct logctx_table_chunk *)(void *)((char *)header + at);
+    *chunk = (struct logctx_table_chunk){.magic = LOGCTX_TABLE_CHUNK_MAGIC,
+                                         .type = type,
+                                         .size = (uint32_t)size,
+                                         .element_size = (uint32_t)element_size,
+                                         .owner = (uintptr_t)owner};
+    TABLE_STORE(header->used, at + size);
+    return chunk;
+}
+
+void logctx__table_count_elsewhere(uint64_t contexts, uint64_t others)
+{
+    if (!READ_RELAXED(logctx__table.base))
+        return;
+    __atomic_fetch_add(&table_header()->elsewhere, contexts, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&table_header()->elsewhere_other, others, __ATOMIC_RELAXED);
+}
+
+void *logctx__table_contexts(size_t size, size_t element_size, const struct thread *owner)
+{
+    struct table_map *table = &logctx__table;
+    logctx__lock(&table->lock);
+    struct logctx_table_chunk *chunk = new_chunk(table, LOGCTX_TABLE_CONTEXTS, size, element_size, owner);
+    logctx__unlock(&table->lock);
+    if (!chunk)
+        logctx__table_count_elsewhere((size - LOGCTX_TABLE_CHUNK_HEADER) / element_size, 0);
+    return chunk;
+}
+
+void logctx__table_filled(void *memory, size_t count)
+{
+    struct logctx_table_chunk *chunk = memory;
+    TABLE_STORE(chunk->count, (uint32_t)count);
+}
+
+// Under the lock; zeroed. `count` goes up at once: a reader finds the element empty, which is none.
+void *logctx__table_new_element(struct table_map *table, enum logctx_table_type type, size_t size)
+{
+    if (!ready(table))
+        return NULL;
+    struct logctx_table_chunk *chunk = open_chunks[type];
+    size_t room = LOGCTX_TABLE_CHUNK_HEADER + size;
+    if (!chunk || LOGCTX_TABLE_CHUNK_HEADER + (chunk->count + (uint64_t)1) * size > chunk->size) {
+        size_t usual = type == LOGCTX_TABLE_THREADS ? CHUNK_OF_THREADS : CHUNK_OF_OTHERS;
+        chunk = new_chunk(table, type, room > usual ? page_up(room) : usual, size, NULL);
+        if (!chunk)
+            return NULL;
+        open_chunks[type] = chunk;
+    }
+    void *element = (char *)chunk + LOGCTX_TABLE_CHUNK_HEADER + chunk->count * size;
+    TABLE_STORE(chunk->count, chunk->count + 1);
+    return element;
+}
+
+// Kinds, series and threads, which are for ever. NULL: neither here nor on the heap.
+void *logctx__table_element(enum logctx_table_type type, size_t size)
+{
+    struct table_map *table = &logctx__table;
+    size = (size + 63) / 64 * 64;
+    logctx__lock(&table->lock);
+    void *element = logctx__table_new_element(table, type, size);
+    logctx__unlock(&table->lock);
+    if (element)
+        return element;
+    logctx__table_count_elsewhere(0, 1);
+    element = aligned_alloc(64, size);
+    return element ? memset(element, 0, size) : NULL;
+}
+
+// Under the lock. What is too long loses its beginning: what tells places apart is at the end.
+const char *logctx__table_new_text(struct table_map *table, const char *text, size_t length)
+{
+    if (!ready(table))
+        return NULL;
+    if (length > LOGCTX_TABLE_TEXT_MAX) {
+        text += length - LOGCTX_TABLE_TEXT_MAX;
+        length = LOGCTX_TABLE_TEXT_MAX;
+    }
+    struct logctx_table_chunk *chunk = open_chunks[LOGCTX_TABLE_STRINGS];
+    if (!chunk || LOGCTX_TABLE_CHUNK_HEADER + chunk->count + length + 1 > chunk->size) {
+        chunk = new_chunk(table, LOGCTX_TABLE_STRINGS, CHUNK_OF_OTHERS, 1, NULL);
+        if (!chunk)
+            return NULL;
+        open_chunks[LOGCTX_TABLE_STRINGS] = chunk;
+    }
+    char *copy = (char *)chunk + LOGCTX_TABLE_CHUNK_HEADER + chunk->count;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    TABLE_STORE(chunk->count, chunk->count + (uint32_t)length + 1);
+    return copy;
+}
+
+// Of at most LOGCTX_TABLE_TEXT_MAX bytes. NULL: neither here nor on the heap.
+const char *logctx__table_text(const char *text, size_t length)
+{
+    struct table_map *table = &logctx__table;
+    logctx__lock(&table->lock);
+    const char *copy = logctx__table_new_text(table, text, length);
+    logctx__unlock(&table->lock);
+    if (copy)
+        return copy;
+    logctx__table_count_elsewhere(0, 1);
+    return strndup(text, length);
+}
+
+// The table may not be begun yet: then it is described when it is.
+void logctx__table_clock(bool real)
+{
+    logctx__lock(&logctx__table.lock);
+    if (READ_RELAXED(logctx__table.base))
+        table_header()->real_clock = real;
+    logctx__unlock(&logctx__table.lock);
+}
+
+logctx_status_t logctx_set_table(const char *setting)
+{
+    struct table_map *table = &logctx__table;
+    if (!setting || !*setting)
+        return LOGCTX_E_INVALID;
+    logctx__lock(&table->lock);
+    bool late = READ_RELAXED(table->begun), fits = strlen(setting) < sizeof table->setting;
+    if (!late && fits) {
+        strcpy(table->setting, setting);
+        ready(table);
+    }
+    bool failed = !fits || READ_RELAXED(has_why);
+    logctx__unlock(&table->lock);
+    if (late)
+        return LOGCTX_E_STATE;
+    logctx__table_say();
+    return failed ? LOGCTX_E_CONFIG : LOGCTX_OK;
+}
+
+void logctx_set_table_service(const char *name)
+{
+    struct table_map *table = &logctx__table;
+    logctx__lock(&table->lock);
+    snprintf(service, sizeof service, "%s", name ? name : "");
+    if (READ_RELAXED(table->base))
+        memcpy(table_header()->service, service, sizeof service);
+    logctx__unlock(&table->lock);
+}
+
+// exit(), and not a crash: nobody needs to look for what is left. Threads may go on for a moment, in memory that stays.
+__attribute__((destructor)) static void end(void)
+{
+    struct table_map *table = &logctx__table;
+    if (!READ_RELAXED(table->shared) || READ_RELAXED(table->process) != READ_RELAXED(logctx__forks))
+        return;
+    __atomic_store_n(&table_header()->state, LOGCTX_TABLE_ENDED, __ATOMIC_RELAXED);
+    logctx__table_remove(&table->file);
+}

@@ -1,0 +1,59 @@
+/*
+ * table_map.h: what the parts of the table share: its mapping (table.c), the file behind it (table_file.c), and what
+ * fork() makes of it (table_fork.c). All of it is under the table's lock, but in the handlers of fork().
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef LOGCTX_CORE_TABLE_MAP_H
+#define LOGCTX_CORE_TABLE_MAP_H
+
+#include <sys/stat.h>
+
+#include "table.h"
+#include "types.h"
+
+enum { TABLE_STEP = 65536, TABLE_PATH_MAX = 4096 };
+
+/* A file that lies behind the table. It is ours only while the descriptor still leads to it: hosts close what they do
+ * not know, and open their own files under the same number. */
+struct table_file {
+    int fd; /* negative: none */
+    dev_t device;
+    ino_t inode;
+    char path[TABLE_PATH_MAX]; /* empty: a memfd */
+};
+
+struct table_map {
+    lock_t lock;
+    _Atomic(char *) base;     /* NULL: not begun, or there is no address space for it */
+    size_t reserved;          /* address space */
+    _Atomic size_t committed; /* bytes from `base` on that may be touched; only grows */
+    atomic_bool begun;
+    atomic_bool shared;  /* what is committed lies in the file */
+    atomic_uint process; /* logctx__forks of the process that it was last begun in */
+    struct table_file file;
+    char setting[TABLE_PATH_MAX + 8]; /* of the host; empty: the environment's */
+};
+extern LOGCTX_INTERNAL struct table_map logctx__table;
+
+static inline struct logctx_table_header *table_header(void)
+{
+    return (struct logctx_table_header *)(void *)READ_RELAXED(logctx__table.base);
+}
+
+/* table.c: zeroed, for ever; NULL: no room. Under the lock. */
+LOGCTX_INTERNAL void *logctx__table_new_element(struct table_map *table, enum logctx_table_type type, size_t size);
+LOGCTX_INTERNAL const char *logctx__table_new_text(struct table_map *table, const char *text, size_t length);
+/* Any thread, without the lock. */
+LOGCTX_INTERNAL void logctx__table_count_elsewhere(uint64_t contexts, uint64_t others);
+
+/* table_file.c: opens what `setting` says. False: `why` is a sentence, and there is no file; an empty one: as was asked. */
+LOGCTX_INTERNAL bool logctx__table_open(const char *setting, struct table_file *file, char *why, size_t size);
+LOGCTX_INTERNAL bool logctx__table_grow(const struct table_file *file, size_t from, size_t to);
+LOGCTX_INTERNAL bool logctx__table_is_ours(const struct table_file *file);
+LOGCTX_INTERNAL void logctx__table_remove(const struct table_file *file);
+
+/* table_fork.c: put what is private now into the file, and the file into its place. */
+LOGCTX_INTERNAL bool logctx__table_move(struct table_map *table);
+
+#endif
