@@ -147,9 +147,6 @@ static bool set_name(logctx_t *ctx, const char *first, const char *dash, const c
         at += logctx__utf8_copy(name + at, total - at, parts[i], lengths[i], LOGCTX__UTF8_NO_LIMIT);
     name[at] = '\0';
     ctx->name = name;
-    if (name != ctx->inline_name) // its beginning, for readers of the table
-        ctx->inline_name[logctx__utf8_copy(ctx->inline_name, sizeof ctx->inline_name - 1, name, at,
-                                           LOGCTX__UTF8_NO_LIMIT)] = '\0';
     return true;
 }
 

@@ -89,7 +89,7 @@ struct logctx_table_site {
     X(CONTEXT_PARENT, "address of a context; 0: none")                                                                 \
     X(CONTEXT_ROOT, "address of a context")                                                                            \
     X(CONTEXT_NAME, "address of the whole name: CONTEXT_INLINE_NAME, a string of the table (a kind's), or outside")    \
-    X(CONTEXT_INLINE_NAME, "the name's first bytes, NUL-terminated; empty if the name is its kind's")                  \
+    X(CONTEXT_INLINE_NAME, "the name's first bytes, NUL-terminated")                                                   \
     X(CONTEXT_CREATED_AT, "address of a site")                                                                         \
     X(CONTEXT_CREATED_MONOTONIC, "u64 ns; differences modulo 2^64")                                                    \
     X(CONTEXT_CREATED_UNIX, "u64 ns")                                                                                  \
@@ -97,7 +97,6 @@ struct logctx_table_site {
     X(CONTEXT_SPAN_ID, "8 bytes")                                                                                      \
     X(CONTEXT_PARENT_SPAN_ID, "8 bytes; all zero: none")                                                               \
     X(CONTEXT_FLAGS, "u8: W3C trace flags")                                                                            \
-    X(CONTEXT_SPAN_KIND, "u8")                                                                                         \
     X(CONTEXT_ERRORS, "u32: transition errors")                                                                        \
     X(CONTEXT_OPEN_TRANSACTIONS, "u32: database transactions begun and not ended")                                     \
     X(CONTEXT_SEGMENT_COUNT, "u8")                                                                                     \
