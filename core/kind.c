@@ -182,6 +182,18 @@ const struct series *logctx__other_series(void)
     return other_series;
 }
 
+// Around a fork: lists that lie half here and half in the table's copy must be of one moment. In the child the lock is one of
+// an earlier process, and free.
+void logctx__kinds_hold(void)
+{
+    logctx__lock(&registry.lock);
+}
+
+void logctx__kinds_release(void)
+{
+    logctx__unlock(&registry.lock);
+}
+
 // In a child of fork(): series count from zero, since the first context of theirs there.
 void logctx__series_restart(void)
 {

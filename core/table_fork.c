@@ -5,8 +5,9 @@
 // The child's handler makes system calls only. A file of its own the child gets at its next use of the library
 // (begin_in_child() in table.c); most children execute another program first.
 //
-// A thread of the parent that goes on during the fork may be seen half a step further in the copy than in the rest of the
-// child's memory. Nothing there relies on that: what others were changing belongs to inert contexts (types.h).
+// What is made once and found from elsewhere (kinds, series, chunks) is not made by others between the copy and the fork:
+// their locks are held for so long, and are free in the child. A context that a thread of the parent goes on to change may
+// be seen half a step behind the rest of the child's memory. Nothing relies on that: it is inert (types.h).
 //
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/mman.h>
@@ -18,6 +19,7 @@
 static _Thread_local struct {
     char *memory; // NULL: none
     size_t size;
+    bool holds; // the locks
 } copy __attribute__((tls_model("initial-exec")));
 
 // Word by word: other threads write meanwhile, which is no news to a sanitizer, and freed slots are poisoned.
@@ -45,6 +47,9 @@ void logctx__table_before_fork(void)
     copy.memory = NULL;
     if (!atomic_load_explicit(&table->shared, memory_order_acquire))
         return;
+    logctx__kinds_hold();
+    logctx__lock(&table->lock);
+    copy.holds = true;
     copy.size = atomic_load_explicit(&table->committed, memory_order_acquire);
     copy.memory = copy_of(READ_RELAXED(table->base), copy.size);
 }
@@ -54,6 +59,11 @@ void logctx__table_after_fork(void)
     if (copy.memory)
         munmap(copy.memory, copy.size);
     copy.memory = NULL;
+    if (!copy.holds)
+        return;
+    copy.holds = false;
+    logctx__unlock(&logctx__table.lock);
+    logctx__kinds_release();
 }
 
 // Whatever fails here, what was shared is not shared any more.
@@ -73,7 +83,8 @@ void logctx__table_in_child(void)
     if (have)
         replace(base, copy.memory, have);
     copy.memory = NULL;
-    // Another thread made it longer meanwhile; or there was no memory for a copy, and perhaps there is now.
+    copy.holds = false;
+    // There was no memory for a copy, and perhaps there is now.
     if (have < committed)
         replace(base + have, copy_of(base + have, committed - have), committed - have);
     atomic_store_explicit(&table->shared, false, memory_order_relaxed);

@@ -479,6 +479,8 @@ LOGCTX_INTERNAL struct logctx_kind *logctx__nested_kind(struct logctx_kind *pare
 LOGCTX_INTERNAL struct series *logctx__series(struct logctx_kind *kind, logctx_type_t type);
 LOGCTX_INTERNAL struct series *logctx__all_series(void);
 LOGCTX_INTERNAL const struct series *logctx__other_series(void);
+LOGCTX_INTERNAL void logctx__kinds_hold(void); /* no kind or series is made until they are released */
+LOGCTX_INTERNAL void logctx__kinds_release(void);
 LOGCTX_INTERNAL void logctx__series_restart(void);
 LOGCTX_INTERNAL const char *logctx__error_type(struct series *series, const char *text);
 
