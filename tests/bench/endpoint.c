@@ -30,7 +30,10 @@ static struct counts *counts;
 struct connection {
     int fd;
     size_t length; // of the head so far
-    size_t body;   // bytes that are still to come
+    size_t body;   // bytes that are still to come, of the body or of this chunk with its end
+    bool chunked;  // the body comes in chunks
+    size_t digits; // of the next chunk's size, so far, and what they say
+    size_t size;
     char head[HEAD_MAX + 1];
 };
 
@@ -41,17 +44,49 @@ static bool answer(const struct connection *at)
     return send(at->fd, text, sizeof text - 1, MSG_NOSIGNAL) == (ssize_t)sizeof text - 1;
 }
 
-// False: the connection is over.
+static bool is_busy(const struct connection *at)
+{
+    return at->body > 0 || at->chunked;
+}
+
+// One character of a chunk's size line. The last chunk is empty, and has no trailers here.
+static void read_size(struct connection *at, char c)
+{
+    if (c == '\r')
+        return;
+    if (c != '\n') {
+        at->size = at->size * 16 + (size_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+        at->digits++;
+        return;
+    }
+    at->body = at->size + 2;
+    at->chunked = at->size > 0;
+    at->size = at->digits = 0;
+}
+
+// Takes what has come; false: the connection is over.
+static bool take(struct connection *at, const char *bytes, size_t length)
+{
+    counts->bytes += length;
+    for (size_t i = 0; i < length;) {
+        if (at->body == 0 && at->chunked) {
+            read_size(at, bytes[i++]);
+            continue;
+        }
+        size_t here = at->body < length - i ? at->body : length - i;
+        if (here == 0)
+            return false; // no pipelining
+        at->body -= here;
+        i += here;
+    }
+    return is_busy(at) || answer(at);
+}
+
 static bool read_body(struct connection *at)
 {
     static char drain[1 << 18];
-    size_t want = at->body < sizeof drain ? at->body : sizeof drain;
-    ssize_t got = recv(at->fd, drain, want, MSG_DONTWAIT);
-    if (got <= 0)
-        return got < 0;
-    at->body -= (size_t)got;
-    counts->bytes += (uint64_t)got;
-    return at->body > 0 || answer(at);
+    ssize_t got = recv(at->fd, drain, sizeof drain, MSG_DONTWAIT);
+    return got > 0 ? take(at, drain, (size_t)got) : got < 0;
 }
 
 static bool read_head(struct connection *at)
@@ -64,16 +99,16 @@ static bool read_head(struct connection *at)
     char *end = strstr(at->head, "\r\n\r\n");
     if (!end)
         return at->length < HEAD_MAX;
-    const char *field = strcasestr(at->head, "\r\nContent-Length:");
-    if (!field || field > end || strcasestr(at->head, "\r\nExpect:"))
+    const char *rest = end + 4;
+    size_t here = at->length - (size_t)(rest - at->head);
+    *end = '\0';
+    const char *length = strcasestr(at->head, "\r\nContent-Length:");
+    at->chunked = strcasestr(at->head, "\r\nTransfer-Encoding: chunked") != NULL;
+    if ((!length && !at->chunked) || strcasestr(at->head, "\r\nExpect:"))
         return false;
-    size_t length = strtoul(field + 17, NULL, 10), here = at->length - (size_t)(end + 4 - at->head);
-    if (here > length)
-        return false; // no pipelining
-    at->body = length - here;
-    counts->bytes += here;
+    at->body = at->chunked ? 0 : strtoul(length + 17, NULL, 10);
     at->length = 0;
-    return at->body > 0 || answer(at);
+    return here == 0 && is_busy(at) ? true : take(at, rest, here);
 }
 
 static void serve(int listener)
@@ -88,15 +123,15 @@ static void serve(int listener)
             _exit(1);
         for (nfds_t i = count; i > 0; i--) {
             struct connection *at = &all[i - 1];
-            if (!(polled[i].revents) || (at->body > 0 ? read_body(at) : read_head(at)))
+            if (!(polled[i].revents) || (is_busy(at) ? read_body(at) : read_head(at)))
                 continue;
             close(at->fd);
             *at = all[--count];
         }
         int fd = polled[0].revents & POLLIN ? accept(listener, NULL, NULL) : -1;
         if (fd >= 0 && count < CONNECTIONS) {
-            all[count].length = all[count].body = 0;
-            all[count++].fd = fd;
+            all[count] = (struct connection){.fd = fd};
+            count++;
         } else if (fd >= 0) {
             close(fd);
         }

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { SPANS = 200000, QUICK_SPANS = 2000, WAITING_MAX = 10000, CHECK_EVERY = 512 };
+enum { SPANS = 200000, QUICK_SPANS = 2000, WAITING_MAX = 2000, CHECK_EVERY = 256 };
 
 static void make_span(logctx_kind_t *kind)
 {
