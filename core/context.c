@@ -622,11 +622,7 @@ static void let_go(logctx_t *ctx)
     logctx__string_unref(ctx->tracestate);
     ctx->server = ctx->tracestate = NULL;
     free_name(ctx);
-    struct family *family = READ_RELAXED(ctx->family);
-    if (family) {
-        free(family);
-        atomic_store_explicit(&ctx->family, NULL, memory_order_relaxed);
-    }
+    logctx__family_free(ctx);
 }
 
 // Nobody has a reference to ctx any more, so nobody else can reach it. Whom it kept alive is freed in turn, without

@@ -5,10 +5,13 @@
 // A finished context stays in its parent's list for as long as it has unfinished descendants, since the walk must find
 // them through it.
 //
+// A family comes from the pool of the thread that needed it first, often the one that made the child, and goes back there.
+//
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void add(logctx_usage_t *sum, const logctx_usage_t *amount)
 {
@@ -40,6 +43,41 @@ static struct family *family_of(const logctx_t *ctx)
     return atomic_load_explicit(&ctx->family, memory_order_acquire);
 }
 
+static void prepare_family(void *block, struct thread *owner)
+{
+    (void)block;
+    (void)owner;
+}
+
+void logctx__family_pool(struct pool *pool)
+{
+    *pool = (struct pool){.block_size = (sizeof(struct family) + 63) / 64 * 64, .prepare = prepare_family};
+}
+
+// A thread that has ended its part here has no pool any more.
+static struct family *new_family(void)
+{
+    struct thread *thread = logctx__tls.thread;
+    struct family *family = thread ? logctx__pool_get(&thread->families, thread) : NULL;
+    if (!family)
+        return calloc(1, sizeof *family);
+    memset(family, 0, sizeof *family);
+    family->owner = thread;
+    return family;
+}
+
+void logctx__family_free(logctx_t *ctx)
+{
+    struct family *family = READ_RELAXED(ctx->family);
+    if (!family)
+        return;
+    atomic_store_explicit(&ctx->family, NULL, memory_order_relaxed);
+    if (family->owner)
+        logctx__pool_put(&family->owner->families, family, family->owner == logctx__tls.thread);
+    else
+        free(family);
+}
+
 // NULL without memory.
 static struct family *get_family(logctx_t *ctx)
 {
@@ -49,7 +87,7 @@ static struct family *get_family(logctx_t *ctx)
     logctx__lock(&ctx->root->lock);
     family = family_of(ctx);
     if (!family) {
-        family = calloc(1, sizeof *family);
+        family = new_family();
         atomic_store_explicit(&ctx->family, family, memory_order_release);
     }
     logctx__unlock(&ctx->root->lock);

@@ -213,6 +213,7 @@ static struct thread *new_thread(void)
     thread->contexts = (struct pool){.block_size = sizeof(struct logctx), .in_table = true, .prepare = prepare_context};
     thread->names = (struct pool){.block_size = LOGCTX_NAME_BLOCK, .prepare = prepare_nothing};
     logctx__record_pool(&thread->records);
+    logctx__family_pool(&thread->families);
     logctx__bound_pool(&thread->bounds);
     logctx__deferred_pools(&thread->deferreds, &thread->entries);
     atomic_init(&thread->attached, true);

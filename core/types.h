@@ -69,6 +69,7 @@ struct usage_cells {
 
 /* What only contexts with children, or with charges from another thread, need. Guarded by the root's lock. */
 struct family {
+    struct thread *owner; /* whose pool it came from; NULL: allocated, when that was exhausted */
     logctx_t *first_child;
     logctx_usage_t folded;      /* totals of finished descendants */
     struct usage_cells foreign; /* charged by threads other than the writer: root's lock; read by anyone */
@@ -267,7 +268,7 @@ struct thread {
     const logctx_site_t *asking_at;  /* who asks a loop for a timer, while it starts it */
     struct recorded_switch recent[LOGCTX_RECENT];
     uint32_t recent_next;
-    struct pool contexts, names, records, bounds, deferreds, entries;
+    struct pool contexts, names, records, bounds, deferreds, entries, families;
     struct logctx_deferred *dying; /* deferreds without a reference, being freed */
     bool in_dying;
     uint64_t live_check_at, live_checked_limit;
@@ -514,11 +515,14 @@ LOGCTX_INTERNAL logctx_usage_t logctx__own_usage(const logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__split_parts(logctx_usage_t *usage, const logctx_t *ctx);
 
 /* family.c: parents and children, under the lock of the tree's root. */
+LOGCTX_INTERNAL void logctx__family_pool(struct pool *pool);
 LOGCTX_INTERNAL bool logctx__family_join(logctx_t *child);
 LOGCTX_INTERNAL logctx_usage_t logctx__family_total(logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__family_fold(logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__family_late(logctx_t *ctx, const logctx_usage_t *delta);
 LOGCTX_INTERNAL void logctx__family_foreign(logctx_t *ctx, const logctx_usage_t *delta);
+/* Of a context without references. */
+LOGCTX_INTERNAL void logctx__family_free(logctx_t *ctx);
 
 /* segment.c: added by the writer; the text may be asked for by any thread, and is as of some moment then. */
 LOGCTX_INTERNAL void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to);

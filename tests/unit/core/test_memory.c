@@ -46,13 +46,6 @@ static void test_no_allocation_in_steady_state(void **state)
     long calls = alloc_calls;
     for (int i = 0; i < 1000; i++)
         one_request();
-    // A context with a child has a block of its own; nothing else is allocated, and nothing stays.
-    assert_true(alloc_calls - calls <= 1000);
-    long blocks = alloc_blocks;
-    for (int i = 0; i < 1000; i++)
-        one_request();
-    assert_int_equal(alloc_blocks, blocks);
-    calls = alloc_calls;
     for (int i = 0; i < 1000; i++)
         end(logctx_new(logctx_kind("steady"), NULL));
     assert_int_equal(alloc_calls, calls);
