@@ -1,5 +1,7 @@
 // Hot operations for callgrind, each as often as it is told to. There is no rseq under valgrind: the clock's word is one of
-// ours, and its deadlines are far away, so that the kernel is never asked and every run counts the same.
+// ours, and its deadlines are far away, so that the kernel is never asked and every run counts the same. How long slices
+// are depends on the counter, which does not wait for valgrind: time passes more slowly by as much as that makes everything
+// slower, or, where each slice is to be a segment of its own, so fast that it always is.
 //     budget NAME TIMES [slow]     slow: with a clock that asks the kernel each time, which has to be seen
 //
 // SPDX-License-Identifier: Apache-2.0
@@ -13,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH = 64 };
+enum { DEPTH = 64, SLOWER = 256, FASTER = 64 };
 static logctx_t *a, *b;
 static logctx_kind_t *kind;
 static volatile uintptr_t seen;
@@ -24,8 +26,20 @@ static void current(long times)
         seen = (uintptr_t)logctx_current();
 }
 
+// From now on, after what was made by the kernel's time.
+static void pace(uint64_t faster, uint64_t slower)
+{
+    struct cpu_clock *clock = &logctx__tls.thread->cpu;
+    uint64_t now = cpu_counter();
+    clock->total += (int64_t)((now - clock->base) * clock->scale >> 32);
+    clock->monotonic = logctx__monotonic();
+    clock->base = clock->last = now;
+    clock->scale = clock->scale * faster / slower;
+}
+
 static void switch_contexts(long times)
 {
+    pace(1, SLOWER);
     for (long i = 0; i < times; i++)
         logctx_set_current(i & 1 ? a : b);
 }
@@ -41,6 +55,7 @@ static void switch_deep(long times)
 
 static void switch_segments(long times)
 {
+    pace(FASTER, 1);
     for (long i = 0; i < times; i += 2) {
         logctx_set_current(i & 2 ? a : b);
         logctx_set_current(logctx_sentinel());
