@@ -67,7 +67,7 @@ static bool extend_last(logctx_t *ctx, enum segment_state state, struct segment 
     return true;
 }
 
-static __attribute__((noinline)) void add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to)
+void logctx__segment_new(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to)
 {
     if ((int64_t)(from - ctx->created_monotonic) < 0)
         from = ctx->created_monotonic;
@@ -90,24 +90,10 @@ static __attribute__((noinline)) void add(logctx_t *ctx, enum segment_state stat
     STORE(ctx->segment_count, (uint8_t)(count + 1));
 }
 
-// On every switch. A context that was left for less than a microsecond goes on with its last segment: with one division
-// instead of what add() does.
 void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to)
 {
-    unsigned count = READ_RELAXED(ctx->segment_count);
-    uint64_t begin = from - ctx->created_monotonic, end = to - ctx->created_monotonic;
-    if (likely(count > 0 && to >= from && end < (uint64_t)UINT32_MAX / 2 * 1000) &&
-        READ_RELAXED(ctx->segment_states[count - 1]) == state && READ_RELAXED(ctx->segment_scale) == 0) {
-        struct segment last = segment_at(ctx, count - 1);
-        uint64_t last_end = (uint64_t)last.offset + last.length;
-        if (begin >= (uint64_t)last.offset * 1000 && begin < (last_end + 2) * 1000) {
-            uint64_t end_us = end / 1000;
-            if (end_us > last_end)
-                put(ctx, count - 1, (struct segment){last.offset, (uint32_t)(end_us - last.offset)});
-            return;
-        }
-    }
-    add(ctx, state, from, to);
+    if (to < from || !segment_prolong(ctx, state, from, to))
+        logctx__segment_new(ctx, state, from, to);
 }
 
 size_t logctx__segment_text(const logctx_t *ctx, char *out, size_t size)

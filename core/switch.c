@@ -1,7 +1,7 @@
 // The switch: the one place where another context becomes current. One reading of the thread's clock stops the old context
 // and starts the new one; everything that can go wrong here is reported, and the switch happens all the same.
 //
-// Budget: at most 300 instructions for `switch` and `switch_depth64`, at most 275 instructions for `switch_segments` (with
+// Budget: at most 265 instructions for `switch` and `switch_depth64`, at most 265 instructions for `switch_segments` (with
 // the sentinel between them), as tests/budget counts them: logctx_set_current() without an error, checks, accounting, metrics,
 // flight recorder and the profilers' pointer together.
 //
@@ -59,8 +59,8 @@ static __attribute__((noinline, cold)) void stop_elsewhere(struct thread *thread
 
 // What logctx__charge_slice() does, for nearly all slices: of the "cpu" clock, or another without exact parts, in which no
 // tick fell, of an unfinished context that this thread writes. False: it is none of these, and nothing was done.
-static inline bool charge_plainly(struct thread *thread, logctx_t *ctx, const logctx_cpu_reading_t *now,
-                                  uint64_t monotonic)
+static inline __attribute__((always_inline)) bool charge_plainly(struct thread *thread, logctx_t *ctx,
+                                                                 const logctx_cpu_reading_t *now, uint64_t monotonic)
 {
     const logctx_cpu_reading_t *from = &ctx->start;
     struct shard *shard = shard_of(thread, ctx);
@@ -74,12 +74,14 @@ static inline bool charge_plainly(struct thread *thread, logctx_t *ctx, const lo
     ADD_OWNED(shard->usage.cpu, cpu);
     ADD_OWNED(shard->usage.running, running);
     ADD_OWNED(thread->attributed_cpu, cpu);
-    logctx__segment_add(ctx, SEGMENT_RUN, ctx->start_monotonic, monotonic);
+    if (!segment_prolong(ctx, SEGMENT_RUN, ctx->start_monotonic, monotonic))
+        logctx__segment_new(ctx, SEGMENT_RUN, ctx->start_monotonic, monotonic);
     return true;
 }
 
-static inline void stop(struct thread *thread, logctx_t *ctx, bool has_reading, const logctx_cpu_reading_t *now,
-                        uint64_t monotonic, const logctx_site_t *site)
+static inline __attribute__((always_inline)) void stop(struct thread *thread, logctx_t *ctx, bool has_reading,
+                                                       const logctx_cpu_reading_t *now, uint64_t monotonic,
+                                                       const logctx_site_t *site)
 {
     if (unlikely(READ_RELAXED(thread->id) != READ_RELAXED(ctx->home))) {
         stop_elsewhere(thread, ctx, site);
@@ -102,8 +104,9 @@ static inline void begin_slice(logctx_t *ctx, const logctx_cpu_reading_t *now, u
 }
 
 // Whether a slice of ctx runs now.
-static inline bool start(struct thread *thread, logctx_t *ctx, bool has_reading, const logctx_cpu_reading_t *now,
-                         uint64_t monotonic, const logctx_site_t *site, const logctx_site_t *before)
+static inline __attribute__((always_inline)) bool start(struct thread *thread, logctx_t *ctx, bool has_reading,
+                                                        const logctx_cpu_reading_t *now, uint64_t monotonic,
+                                                        const logctx_site_t *site, const logctx_site_t *before)
 {
     if (unlikely(READ_RELAXED(thread->id) != READ_RELAXED(ctx->home))) {
         report(thread, LOGCTX_ERROR_STARTED_ON_DIFFERENT_THREAD, ctx, site, before);
@@ -124,8 +127,9 @@ static inline bool start(struct thread *thread, logctx_t *ctx, bool has_reading,
     return true;
 }
 
-static inline bool begin(struct thread *thread, logctx_t *ctx, bool has_reading, const logctx_cpu_reading_t *now,
-                         uint64_t monotonic, const logctx_site_t *site)
+static inline __attribute__((always_inline)) bool begin(struct thread *thread, logctx_t *ctx, bool has_reading,
+                                                        const logctx_cpu_reading_t *now, uint64_t monotonic,
+                                                        const logctx_site_t *site)
 {
     const logctx_site_t *before = READ_RELAXED(ctx->switched_at); // who made it current the last time
     atomic_store_explicit(&ctx->switched_at, site, memory_order_relaxed);
@@ -165,6 +169,44 @@ static logctx_t *checked(struct thread *thread, logctx_t *ctx, const logctx_site
     return &logctx__sentinel;
 }
 
+// From the reading on. Once with a reading that is known to be there, without a look whether it is.
+static inline __attribute__((always_inline)) logctx_t *change(struct thread *thread, logctx_t *from, logctx_t *to,
+                                                              const logctx_site_t *site, bool has_reading,
+                                                              const logctx_cpu_reading_t *reading, uint64_t monotonic)
+{
+    if (!is_sentinel(from))
+        stop(thread, from, has_reading, reading, monotonic, site);
+    if (unlikely(logctx__tls.thread != thread)) // a hook has forked, and this is the child
+        return current_context();
+    // Only an unfinished context that this thread writes is kept alive by itself while it is current.
+    bool pin = !is_sentinel(to) &&
+               (unlikely(READ_RELAXED(to->writer) != thread) || unlikely(READ_RELAXED(to->finished)));
+    if (unlikely(pin))
+        logctx_ref(to);
+    bool unpin = thread->pinned;
+    thread->pinned = pin;
+    set_current_context(thread, to);
+    remember(thread, from, to, site, monotonic);
+    if (!is_sentinel(to) && begin(thread, to, has_reading, reading, monotonic, site))
+        publish_slice(thread, shard_of(thread, to), reading->total_ns, monotonic);
+    else
+        publish_slice(thread, NULL, 0, 0);
+    thread->current_at = site;
+    probe_switch(from, to, site);
+    if (unlikely(unpin))
+        logctx_unref(from);
+    return from;
+}
+
+static __attribute__((noinline)) logctx_t *change_slowly(struct thread *thread, logctx_t *from, logctx_t *to,
+                                                         const logctx_site_t *site, uint64_t counter)
+{
+    logctx_cpu_reading_t reading = {0};
+    uint64_t monotonic = 0;
+    bool has_reading = logctx__read_clocks_slowly(thread, counter, &reading, &monotonic);
+    return change(thread, from, to, site, has_reading, &reading, monotonic);
+}
+
 logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_t *site)
 {
     logctx_t *from = current_context();
@@ -180,33 +222,13 @@ logctx_t *logctx__switch(struct thread *thread, logctx_t *to, const logctx_site_
     if (unlikely(from == to))
         return from;
 
-    logctx_cpu_reading_t reading;
     // Before the reading: a collection that reads the clock after it must not take the slice as running.
     change_slice(thread);
-    uint64_t monotonic;
-    bool has_reading = read_clocks(thread, &reading, &monotonic);
-    if (!is_sentinel(from))
-        stop(thread, from, has_reading, &reading, monotonic, site);
-    if (unlikely(logctx__tls.thread != thread)) // a hook has forked, and this is the child
-        return current_context();
-    // Only an unfinished context that this thread writes is kept alive by itself while it is current.
-    bool pin = !is_sentinel(to) &&
-               (unlikely(READ_RELAXED(to->writer) != thread) || unlikely(READ_RELAXED(to->finished)));
-    if (unlikely(pin))
-        logctx_ref(to);
-    bool unpin = thread->pinned;
-    thread->pinned = pin;
-    set_current_context(thread, to);
-    remember(thread, from, to, site, monotonic);
-    if (!is_sentinel(to) && begin(thread, to, has_reading, &reading, monotonic, site))
-        publish_slice(thread, shard_of(thread, to), reading.total_ns, monotonic);
-    else
-        publish_slice(thread, NULL, 0, 0);
-    thread->current_at = site;
-    probe_switch(from, to, site);
-    if (unlikely(unpin))
-        logctx_unref(from);
-    return from;
+    logctx_cpu_reading_t reading;
+    uint64_t counter = cpu_counter(), mark = READ_RELAXED(logctx__cpu_source.mark), monotonic;
+    if (unlikely(!cpu_clock_fast(&thread->cpu, mark, counter, &reading, &monotonic)))
+        return change_slowly(thread, from, to, site, counter);
+    return change(thread, from, to, site, true, &reading, monotonic);
 }
 
 void logctx__put_back(struct thread *thread, logctx_t *to, const logctx_site_t *site,

@@ -526,6 +526,30 @@ LOGCTX_INTERNAL void logctx__family_free(logctx_t *ctx);
 
 /* segment.c: added by the writer; the text may be asked for by any thread, and is as of some moment then. */
 LOGCTX_INTERNAL void logctx__segment_add(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to);
+LOGCTX_INTERNAL void logctx__segment_new(logctx_t *ctx, enum segment_state state, uint64_t from, uint64_t to);
+/*
+ * On every switch, from <= to. A context that was left for less than a microsecond goes on with its last segment: with one
+ * division, and with none if it ends in the same microsecond, as in a storm of switches. False: that is not so, and
+ * nothing was done.
+ */
+static inline __attribute__((always_inline)) bool segment_prolong(logctx_t *ctx, enum segment_state state,
+                                                                  uint64_t from, uint64_t to)
+{
+    unsigned count = READ_RELAXED(ctx->segment_count);
+    if (count - 1 >= LOGCTX_SEGMENTS || READ_RELAXED(ctx->segment_scale) != 0 ||
+        READ_RELAXED(ctx->segment_states[count - 1]) != state)
+        return false;
+    uint64_t packed = READ_RELAXED(ctx->segments[count - 1]), offset = packed >> 32, length = (uint32_t)packed;
+    uint64_t end = to - ctx->created_monotonic, into = from - ctx->created_monotonic - offset * 1000;
+    uint64_t reached = (length + 1) * 1000; /* from the segment's begin, as `into` is */
+    if (into >= reached + 1000 || end >= (uint64_t)UINT32_MAX / 2 * 1000)
+        return false;
+    if (end - offset * 1000 >= reached) {
+        packed = offset << 32 | (uint32_t)(end / 1000 - offset);
+        atomic_store_explicit(&ctx->segments[count - 1], packed, memory_order_relaxed);
+    }
+    return true;
+}
 LOGCTX_INTERNAL size_t logctx__segment_text(const logctx_t *ctx, char *out, size_t size);
 
 /* collect.c */
