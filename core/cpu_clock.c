@@ -292,6 +292,17 @@ static uint64_t armed_at(const struct cpu_clock *clock, const struct cpu_source 
     return at - now < clock->longest / SHORTEST_ABSENCE ? now : at;
 }
 
+// A tracer stops the thread in each system call, those of this clock too: the word would be found cleared at the next
+// switch, which would ask again, and so for ever. What ran since the answer is in the kernel's next one.
+static void go_on_after_stop(struct cpu_clock *clock, struct cpu_source *source)
+{
+    if (*clock->word == atomic_load_explicit(&source->mark, memory_order_relaxed))
+        return;
+    arm(clock, source);
+    clock->base = clock->last = source->counter();
+    clock->monotonic = source->monotonic();
+}
+
 bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, uint64_t now, enum cpu_how how,
                             logctx_cpu_reading_t *out, uint64_t *monotonic)
 {
@@ -316,6 +327,8 @@ bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, 
     *monotonic = clock->monotonic;
     clock->base = clock->last = at;
     bool has_parts = look_at_tick(clock, source, &stretch, asks);
+    if (asks)
+        go_on_after_stop(clock, source);
     adopt_scale(clock, source);
     set_deadline(clock);
     clock->to_kernel_least = clock->to_kernel - clock->estimated;
