@@ -8,6 +8,7 @@
 
 #include <logctx/telemetry.h>
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ enum {
     VARINT_MAX = 10,
     FIELD_MAX = 16, // more than a tag and a length, or a tag and a number
     GUESS = 2,      // bytes for the length of a nested message
+    SPAN_FIELDS = 16,
+    IDS = 16 + 8 + 8,
     KEEP_BYTES = 4 << 20,
     WIRE_VARINT = 0,
     WIRE_FIXED64 = 1,
@@ -45,11 +48,8 @@ enum { SCOPE_SPANS_SCOPE = 1, SCOPE_SPANS_SPANS = 2, SCOPE_SPANS_SCHEMA_URL = 3 
 enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
 
 // Makes room for `more` bytes behind `used`. The buffer grows twofold.
-static bool reserve(struct logctx__span_batch *batch, size_t more)
+static bool grow(struct logctx__span_batch *batch, size_t more)
 {
-    if (more <= batch->capacity - batch->used) {
-        return true;
-    }
     size_t wider = batch->capacity < 4096 ? 4096 : batch->capacity * 2;
     while (wider - batch->used < more) {
         wider *= 2;
@@ -63,6 +63,11 @@ static bool reserve(struct logctx__span_batch *batch, size_t more)
     return true;
 }
 
+static inline bool reserve(struct logctx__span_batch *batch, size_t more)
+{
+    return more <= batch->capacity - batch->used || grow(batch, more);
+}
+
 static size_t varint_size(uint64_t value)
 {
     size_t size = 1;
@@ -72,7 +77,7 @@ static size_t varint_size(uint64_t value)
     return size;
 }
 
-static uint8_t *put_varint(uint8_t *at, uint64_t value)
+static inline uint8_t *put_varint(uint8_t *at, uint64_t value)
 {
     for (; value >= 0x80; value >>= 7) {
         *at++ = (uint8_t)(value | 0x80);
@@ -81,131 +86,107 @@ static uint8_t *put_varint(uint8_t *at, uint64_t value)
     return at;
 }
 
-static uint8_t *put_tag(uint8_t *at, unsigned field, unsigned wire)
+static inline uint8_t *put_tag(uint8_t *at, unsigned field, unsigned wire)
 {
     return put_varint(at, field << 3 | wire);
 }
 
-static uint8_t *put_bytes(uint8_t *at, unsigned field, const void *bytes, size_t length)
+static inline uint8_t *put_bytes(uint8_t *at, unsigned field, const void *bytes, size_t length)
 {
-    at = put_tag(at, field, WIRE_BYTES);
-    at = put_varint(at, length);
+    at = put_varint(put_tag(at, field, WIRE_BYTES), length);
     memcpy(at, bytes, length);
     return at + length;
 }
 
 // proto3 leaves out what is 0 or empty.
-static uint8_t *put_text(uint8_t *at, unsigned field, const char *text)
+static inline uint8_t *put_text(uint8_t *at, unsigned field, const char *text, size_t length)
 {
-    size_t length = strlen(text);
     return length == 0 ? at : put_bytes(at, field, text, length);
 }
 
-static uint8_t *put_number(uint8_t *at, unsigned field, uint64_t value)
+static inline uint8_t *put_number(uint8_t *at, unsigned field, uint64_t value)
 {
     return value == 0 ? at : put_varint(put_tag(at, field, WIRE_VARINT), value);
 }
 
-static uint8_t *put_little_endian(uint8_t *at, uint64_t value, unsigned size)
+static inline uint8_t *put_fixed64(uint8_t *at, unsigned field, uint64_t value)
 {
-    for (unsigned i = 0; i < size; i++) {
-        *at++ = (uint8_t)(value >> (8 * i));
+    if (value == 0) {
+        return at;
     }
-    return at;
+    const uint64_t little = htole64(value);
+    at = put_tag(at, field, WIRE_FIXED64);
+    memcpy(at, &little, sizeof little);
+    return at + sizeof little;
 }
 
-static uint8_t *put_fixed64(uint8_t *at, unsigned field, uint64_t value)
+static inline uint8_t *put_fixed32(uint8_t *at, unsigned field, uint32_t value)
 {
-    return value == 0 ? at : put_little_endian(put_tag(at, field, WIRE_FIXED64), value, 8);
-}
-
-static uint8_t *put_fixed32(uint8_t *at, unsigned field, uint32_t value)
-{
-    return value == 0 ? at : put_little_endian(put_tag(at, field, WIRE_FIXED32), value, 4);
-}
-
-static bool is_zero(const uint8_t *bytes, size_t length)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < length; i++) {
-        any |= bytes[i];
+    if (value == 0) {
+        return at;
     }
-    return any == 0;
+    const uint32_t little = htole32(value);
+    at = put_tag(at, field, WIRE_FIXED32);
+    memcpy(at, &little, sizeof little);
+    return at + sizeof little;
 }
 
-static bool put_identity(struct logctx__span_batch *batch, const logctx_span_t *span)
+static bool is_zero_id(const uint8_t id[8])
 {
-    size_t text = strlen(span->tracestate) + strlen(span->name);
-    if (!reserve(batch, text + 8 * FIELD_MAX + 16 + 8 + 8)) {
+    uint64_t bits;
+    memcpy(&bits, id, sizeof bits);
+    return bits == 0;
+}
+
+static uint8_t *put_status(uint8_t *at, const logctx_span_t *span, size_t message)
+{
+    const size_t code = span->status == LOGCTX_STATUS_UNSET ? 0 : 2;
+    const size_t inner = (message == 0 ? 0 : 1 + varint_size(message) + message) + code;
+    if (inner == 0) {
+        return at;
+    }
+    at = put_varint(put_tag(at, SPAN_STATUS, WIRE_BYTES), inner);
+    at = put_text(at, STATUS_MESSAGE, span->status_message, message);
+    return put_number(at, STATUS_CODE, (uint64_t)span->status);
+}
+
+static size_t length_of(const char *text)
+{
+    return text[0] == '\0' ? 0 : strlen(text);
+}
+
+// The fields in ascending order, as every protobuf library writes them. One look at the room, for all of them.
+// Budget: 250 instructions besides the attributes, events and links.
+static bool put_span(struct logctx__span_batch *batch, const logctx_record_t *record)
+{
+    const logctx_span_t *span = logctx_record_span(record);
+    const size_t tracestate = length_of(span->tracestate);
+    const size_t name = length_of(span->name);
+    const size_t message = length_of(span->status_message);
+    if (!reserve(batch, tracestate + name + message + SPAN_FIELDS * FIELD_MAX + IDS + logctx_record_room(record))) {
         return false;
     }
     uint8_t *at = batch->bytes + batch->used;
     at = put_bytes(at, SPAN_TRACE_ID, span->trace_id, sizeof span->trace_id);
     at = put_bytes(at, SPAN_SPAN_ID, span->span_id, sizeof span->span_id);
-    at = put_text(at, SPAN_TRACE_STATE, span->tracestate);
-    if (span->has_parent && !is_zero(span->parent_span_id, sizeof span->parent_span_id)) {
+    at = put_text(at, SPAN_TRACE_STATE, span->tracestate, tracestate);
+    if (span->has_parent && !is_zero_id(span->parent_span_id)) {
         at = put_bytes(at, SPAN_PARENT, span->parent_span_id, sizeof span->parent_span_id);
     }
-    at = put_text(at, SPAN_NAME, span->name);
+    at = put_text(at, SPAN_NAME, span->name, name);
     at = put_number(at, SPAN_KIND, (uint64_t)span->span_kind);
     at = put_fixed64(at, SPAN_START, span->start_unix_ns);
     at = put_fixed64(at, SPAN_END, span->end_unix_ns);
-    batch->used = (size_t)(at - batch->bytes);
-    return true;
-}
-
-static bool put_parts(struct logctx__span_batch *batch, const logctx_record_t *record, logctx_part_t part)
-{
-    const uint8_t *bytes = NULL;
-    size_t length = 0;
-    size_t cursor = 0;
-    while (logctx_record_next(record, part, &cursor, &bytes, &length)) {
-        if (!reserve(batch, length + FIELD_MAX)) {
-            return false;
-        }
-        uint8_t *at = put_bytes(batch->bytes + batch->used, (unsigned)part, bytes, length);
-        batch->used = (size_t)(at - batch->bytes);
-    }
-    return true;
-}
-
-static bool put_count(struct logctx__span_batch *batch, enum span_field field, uint32_t count)
-{
-    if (!reserve(batch, FIELD_MAX)) {
-        return false;
-    }
-    batch->used = (size_t)(put_number(batch->bytes + batch->used, field, count) - batch->bytes);
-    return true;
-}
-
-static bool put_status_and_flags(struct logctx__span_batch *batch, const logctx_span_t *span)
-{
-    size_t message = strlen(span->status_message);
-    if (!reserve(batch, message + 4 * FIELD_MAX)) {
-        return false;
-    }
-    uint8_t *at = batch->bytes + batch->used;
-    size_t inner = (message == 0 ? 0 : 1 + varint_size(message) + message) +
-                   (span->status == LOGCTX_STATUS_UNSET ? 0 : 2);
-    if (inner != 0) {
-        at = put_varint(put_tag(at, SPAN_STATUS, WIRE_BYTES), inner);
-        at = put_text(at, STATUS_MESSAGE, span->status_message);
-        at = put_number(at, STATUS_CODE, (uint64_t)span->status);
-    }
+    at = logctx_record_write(record, LOGCTX_PART_ATTRIBUTE, at);
+    at = put_number(at, SPAN_DROPPED_ATTRIBUTES, span->dropped_attributes);
+    at = logctx_record_write(record, LOGCTX_PART_EVENT, at);
+    at = put_number(at, SPAN_DROPPED_EVENTS, span->dropped_events);
+    at = logctx_record_write(record, LOGCTX_PART_LINK, at);
+    at = put_number(at, SPAN_DROPPED_LINKS, span->dropped_links);
+    at = put_status(at, span, message);
     at = put_fixed32(at, SPAN_FLAGS, span->flags);
     batch->used = (size_t)(at - batch->bytes);
     return true;
-}
-
-// The fields in ascending order, as every protobuf library writes them.
-static bool put_span(struct logctx__span_batch *batch, const logctx_record_t *record)
-{
-    const logctx_span_t *span = logctx_record_span(record);
-    return put_identity(batch, span) && put_parts(batch, record, LOGCTX_PART_ATTRIBUTE) &&
-           put_count(batch, SPAN_DROPPED_ATTRIBUTES, span->dropped_attributes) &&
-           put_parts(batch, record, LOGCTX_PART_EVENT) && put_count(batch, SPAN_DROPPED_EVENTS, span->dropped_events) &&
-           put_parts(batch, record, LOGCTX_PART_LINK) && put_count(batch, SPAN_DROPPED_LINKS, span->dropped_links) &&
-           put_status_and_flags(batch, span);
 }
 
 // Writes the length of what begins at `begin` + GUESS in front of it.
@@ -323,8 +304,8 @@ const uint8_t *logctx__span_batch_finish(struct logctx__span_batch *batch, size_
     uint8_t *begin = batch->bytes + batch->head - envelope;
     memmove(begin, batch->bytes, envelope);
     uint8_t *end = batch->bytes + batch->used;
-    end = put_text(end, SCOPE_SPANS_SCHEMA_URL, LOGCTX_SCHEMA_URL);
-    end = put_text(end, RESOURCE_SPANS_SCHEMA_URL, LOGCTX_SCHEMA_URL);
+    end = put_text(end, SCOPE_SPANS_SCHEMA_URL, LOGCTX_SCHEMA_URL, sizeof LOGCTX_SCHEMA_URL - 1);
+    end = put_text(end, RESOURCE_SPANS_SCHEMA_URL, LOGCTX_SCHEMA_URL, sizeof LOGCTX_SCHEMA_URL - 1);
     *length = (size_t)(end - begin);
     return begin;
 }

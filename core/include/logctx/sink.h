@@ -64,6 +64,14 @@ typedef enum logctx_part { LOGCTX_PART_ATTRIBUTE = 9, LOGCTX_PART_EVENT = 11, LO
 LOGCTX_API bool logctx_record_next(const logctx_record_t *record, logctx_part_t part, size_t *cursor,
                                    const uint8_t **bytes, size_t *length);
 
+/*
+ * The same for a sink that passes spans on as they are: writes all of that part as the fields of an encoded Span, each with
+ * its tag and its length, and returns where they end. For all three parts, in any order but without a gap, `to` needs
+ * logctx_record_room() bytes in all; those behind the returned end hold anything.
+ */
+LOGCTX_API uint8_t *logctx_record_write(const logctx_record_t *record, logctx_part_t part, uint8_t *to);
+LOGCTX_API size_t logctx_record_room(const logctx_record_t *record);
+
 /* Read one encoded KeyValue. Arrays come as type ARRAY with as.bytes being the encoded ArrayValue. False: not well formed. */
 LOGCTX_API bool logctx_attr_read(const uint8_t *bytes, size_t length, logctx_attr_t *out);
 

@@ -6,6 +6,7 @@
 #include "spans.h"
 
 #include <logctx/trace.h>
+#include <stdlib.h>
 
 static void set_limits(uint32_t attributes, uint32_t value_length, uint32_t span_bytes)
 {
@@ -299,6 +300,58 @@ static void test_links(void **state)
 
 // ---- status ----
 
+// By hand: a tag and a length before each.
+static uint8_t *framed(const logctx_record_t *record, logctx_part_t part, uint8_t *to)
+{
+    const uint8_t *bytes;
+    size_t length;
+    for (size_t cursor = 0; logctx_record_next(record, part, &cursor, &bytes, &length); to += length) {
+        size_t left = length;
+        *to++ = (uint8_t)(part << 3 | 2);
+        for (; left >= 128; left >>= 7)
+            *to++ = (uint8_t)(left | 128);
+        *to++ = (uint8_t)left;
+        memcpy(to, bytes, length);
+    }
+    return to;
+}
+
+// In memory of just the room that it asks for, as a sanitizer sees.
+static void test_parts_as_fields(void **state)
+{
+    (void)state;
+    static const logctx_part_t parts[] = {LOGCTX_PART_ATTRIBUTE, LOGCTX_PART_EVENT, LOGCTX_PART_LINK};
+    static char text[20000];
+    memset(text, 'x', sizeof text);
+    for (size_t length = 0; length < sizeof text; length += length < 300 ? 1 : 6000) {
+        const logctx_attr_t attr = logctx_attr_string_n("key", text, length);
+        logctx_t *ctx = make("k", "c");
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(logctx_set_attr(ctx, attr), LOGCTX_OK);
+        assert_int_equal(logctx_set_attr(ctx, logctx_attr_string_n("other", text, length / 2)), LOGCTX_OK);
+        for (size_t i = 0; i < length % 3; i++)
+            assert_int_equal(logctx_add_event(ctx, "event", &attr, 1), LOGCTX_OK);
+        const logctx_span_context_t to = {.trace_id = {1}, .span_id = {2}};
+        for (size_t i = 0; i < length % 2; i++)
+            assert_int_equal(logctx_add_link(ctx, &to, NULL, &attr, 1), LOGCTX_OK);
+        const logctx_record_t *record = finished(ctx);
+        size_t room = logctx_record_room(record);
+        uint8_t *written = malloc(room), *expected = malloc(room), *at = written, *end = expected;
+        for (size_t i = 0; i < 3; i++) {
+            at = logctx_record_write(record, parts[i], at);
+            end = framed(record, parts[i], end);
+        }
+        assert_int_equal(at - written, end - expected);
+        assert_true((size_t)(at - written) <= room);
+        assert_memory_equal(written, expected, (size_t)(at - written));
+        free(written);
+        free(expected);
+    }
+    uint8_t nothing;
+    assert_ptr_equal(logctx_record_write(NULL, LOGCTX_PART_EVENT, &nothing), &nothing);
+    assert_int_equal(logctx_record_room(NULL), 0);
+}
+
 static void test_status_order(void **state)
 {
     (void)state;
@@ -355,6 +408,7 @@ int main(void)
         core_test(test_many_keys_many_times),
         core_test(test_events),
         core_test(test_links),
+        core_test(test_parts_as_fields),
         core_test(test_status_order),
         core_test(test_set_failed),
     };
