@@ -9,6 +9,7 @@
 
 #include <logctx/bind.h>
 #include <logctx/metrics.h>
+#include <logctx/recorder.h>
 #include <logctx/runtime.h>
 #include <logctx/trace.h>
 #include <stdio.h>
@@ -119,6 +120,30 @@ static void live_with_attributes(long times)
     }
 }
 
+// All parts of one span, again and again, as an exporter does it with each.
+static void write_record(long times)
+{
+    enum { ATTRIBUTES = 8 };
+    logctx_recorder_t *recorder = logctx_recorder_new(1);
+    logctx_t *ctx = logctx_new(kind, NULL);
+    char key[32];
+    for (int i = 0; i < ATTRIBUTES; i++) {
+        snprintf(key, sizeof key, "an.attribute.of.%d", i);
+        logctx_set_string(ctx, key, "a value of the usual length");
+    }
+    logctx_finish(ctx);
+    const logctx_record_t *written = logctx_recorder_at(recorder, 0);
+    uint8_t *to = malloc(logctx_record_room(written));
+    for (long i = 0; to && i < times; i++) {
+        uint8_t *end = logctx_record_write(written, LOGCTX_PART_ATTRIBUTE, to);
+        end = logctx_record_write(written, LOGCTX_PART_EVENT, end);
+        seen = (uintptr_t)logctx_record_write(written, LOGCTX_PART_LINK, end);
+    }
+    free(to);
+    logctx_unref(ctx);
+    logctx_recorder_free(recorder);
+}
+
 static void parse(long times)
 {
     static const char header[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -152,6 +177,7 @@ static const struct {
                   {"context_bare", live},
                   {"context_span", live_with_span},
                   {"context_8_attributes", live_with_attributes},
+                  {"record_write", write_record},
                   {"traceparent_parse", parse},
                   {"counter_add", add},
                   {"histogram_record", record}};
