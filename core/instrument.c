@@ -97,21 +97,23 @@ static logctx_instrument_opts_t complete(const logctx_instrument_opts_t *opts)
     return all;
 }
 
-static logctx_instrument_t *find(const logctx_instrument_opts_t *opts)
-{
-    for (logctx_instrument_t *each = logctx__instruments(); each;
-         each = atomic_load_explicit(&each->next, memory_order_acquire))
-        if (strcasecmp(each->name, opts->name) == 0 && strcmp(each->scope, opts->scope) == 0)
-            return each;
-    return NULL;
-}
-
 static bool is_same(const logctx_instrument_t *there, const logctx_instrument_opts_t *opts)
 {
     return there->kind == opts->kind && there->is_double == opts->is_double && strcmp(there->unit, opts->unit) == 0 &&
            there->bound_count == opts->bound_count &&
            (opts->bound_count == 0 ||
             memcmp(there->bounds, opts->bounds, opts->bound_count * sizeof *opts->bounds) == 0);
+}
+
+// `same`: one that is the same in all; else any of that name, the first one.
+static logctx_instrument_t *find(const logctx_instrument_opts_t *opts, bool same)
+{
+    for (logctx_instrument_t *each = logctx__instruments(); each;
+         each = atomic_load_explicit(&each->next, memory_order_acquire))
+        if (strcasecmp(each->name, opts->name) == 0 && strcmp(each->scope, opts->scope) == 0 &&
+            (!same || is_same(each, opts)))
+            return each;
+    return NULL;
 }
 
 static char *copy_text(const char *text)
@@ -158,11 +160,14 @@ static logctx_instrument_t *make(const logctx_instrument_opts_t *opts)
     return made;
 }
 
-// Under the lock.
-static logctx_instrument_t *find_or_make(const logctx_instrument_opts_t *opts, bool *full)
+// Under the lock. `namesake`: another one of that name, if this one had to be made beside it.
+static logctx_instrument_t *find_or_make(logctx_instrument_opts_t *opts, bool *full, logctx_instrument_t **namesake)
 {
-    logctx_instrument_t *there = find(opts);
+    logctx_instrument_t *there = find(opts, true);
     *full = !there && registry.count == INSTRUMENTS_MAX;
+    *namesake = there ? NULL : find(opts, false);
+    if (*namesake)
+        opts->name = (*namesake)->name; // as it was written first
     if (there || *full || !(there = make(opts)))
         return there;
     registry.count++;
@@ -193,18 +198,20 @@ logctx_instrument_t *logctx_instrument(const logctx_instrument_opts_t *opts)
         return NULL;
     }
     bool full;
+    logctx_instrument_t *namesake;
     logctx__lock(&registry.lock);
-    logctx_instrument_t *instrument = find_or_make(&all, &full);
+    logctx_instrument_t *instrument = find_or_make(&all, &full, &namesake);
     logctx__unlock(&registry.lock);
     if (full)
         logctx_log(LOGCTX_WARN, "There are %d instruments, as many as there may be: the metric %s is left out",
                    INSTRUMENTS_MAX, all.name);
-    if (instrument && !is_same(instrument, &all))
-        logctx_log(LOGCTX_WARN,
-                   "The metric %s of the scope %s is there already, with another kind, type, unit or other bounds; the "
-                   "first one is used. Give one of them another name",
-                   instrument->name, instrument->scope);
-    else if (instrument && all.observe)
+    if (instrument && namesake)
+        logctx_log(
+            LOGCTX_WARN,
+            "The metric %s of the scope %s is there already, with another kind, type, unit or other bounds; both "
+            "are exported. Give one of them another name",
+            instrument->name, instrument->scope);
+    if (instrument && all.observe)
         set_observer(instrument, all.observe, all.user);
     return instrument;
 }

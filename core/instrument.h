@@ -15,7 +15,7 @@
 
 enum {
     INSTRUMENTS_MAX = 1000,
-    POINTS_PER_INSTRUMENT = 2000, /* that of the overflow is one of them (metrics/sdk.md) */
+    POINTS_PER_INSTRUMENT = 2000, /* and that of the overflow (metrics/sdk.md) */
     POINTS_MAX = 65536,
     POINT_ATTRS_MAX = 128,
     POINT_TEXT_MAX = 4096,

@@ -36,12 +36,25 @@ static double real_of(uint64_t bits)
 
 // ---- observing ----
 
+// An observer is gone when its callback has returned, so it is not looked at before.
+static bool in_callback(const logctx_observer_t *observer)
+{
+    if (held > 0 && observer)
+        return true;
+    logctx__misuse("logctx_observe() was called outside of a callback; only collections ask for values", NULL);
+    return false;
+}
+
+static bool may_observe(const logctx_observer_t *observer, bool negative)
+{
+    if (!negative || observer->instrument->kind != LOGCTX_INSTRUMENT_COUNTER)
+        return true;
+    logctx__misuse("a callback observed a negative sum for a counter; make it an updowncounter", NULL);
+    return false;
+}
+
 static void observe(logctx_observer_t *observer, bool real, uint64_t value, const logctx_attr_t *attrs, size_t count)
 {
-    if (!observer || !observer->instrument || held == 0) {
-        logctx__misuse("logctx_observe() was called outside of a callback; only collections ask for values", NULL);
-        return;
-    }
     if (real != observer->instrument->is_double) {
         logctx__misuse("a callback observed a whole number for an instrument of fractions, or the reverse", NULL);
         return;
@@ -55,9 +68,11 @@ static void observe(logctx_observer_t *observer, bool real, uint64_t value, cons
 
 void logctx_observe(logctx_observer_t *observer, int64_t value, const logctx_attr_t *attrs, size_t count)
 {
-    if (observer && observer->instrument && observer->instrument->is_double)
+    if (!in_callback(observer))
+        return;
+    if (observer->instrument->is_double)
         logctx_observe_double(observer, (double)value, attrs, count);
-    else
+    else if (may_observe(observer, value < 0))
         observe(observer, false, (uint64_t)value, attrs, count);
 }
 
@@ -65,10 +80,12 @@ void logctx_observe_double(logctx_observer_t *observer, double value, const logc
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    if (isfinite(value))
-        observe(observer, true, bits, attrs, count);
-    else
+    if (!in_callback(observer))
+        return;
+    if (!isfinite(value))
         logctx__misuse("a callback observed a number that is not finite", NULL);
+    else if (may_observe(observer, value < 0))
+        observe(observer, true, bits, attrs, count);
 }
 
 // ---- summing ----

@@ -394,7 +394,8 @@ static logctx_point_t *find_or_make(logctx_instrument_t *instrument, const logct
     uint64_t hash = hash_set(own, kept);
     logctx__lock(&instrument->lock);
     logctx_point_t *point = find(instrument, hash, own, kept, canonical_equals);
-    bool full = instrument->point_count + (READ_RELAXED(instrument->overflow) ? 0 : 1) >= POINTS_PER_INSTRUMENT ||
+    // The overflow's own point takes nobody's place: 2,000 sets never overflow.
+    bool full = instrument->point_count - (READ_RELAXED(instrument->overflow) ? 1 : 0) >= POINTS_PER_INSTRUMENT ||
                 READ_RELAXED(points) >= POINTS_MAX;
     if (point || full)
         free_attrs(own, kept);

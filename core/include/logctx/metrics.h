@@ -64,7 +64,8 @@ typedef struct logctx_instrument_opts {
 
 /*
  * The instrument of that scope and name, made if it is new. Names are compared without regard to case. If it is there as
- * something else (kind, unit, type, bounds), a log line says so and the one that is there is returned; of descriptions
+ * something else (kind, unit, type, bounds), a log line says so, and another one is made under the name as it was written
+ * first: both work, and both are exported, as the specification wants; whoever reads them may mix them up. Of descriptions
  * the first one stays. NULL: the name or another field is wrong, which is reported, there are 1,000 already, or no
  * memory. `observe` replaces an earlier one.
  */
@@ -113,7 +114,7 @@ LOGCTX_API void logctx_instrument_record(logctx_instrument_t *instrument, double
 
 /*
  * In a callback only: the sum (counters: since the start, and it does not go down) or value of the moment. Of equal sets
- * the last one counts. What is not observed in a collection is not in it.
+ * the last one counts. What is not observed in a collection is not in it; a negative sum of a counter is wrong.
  */
 LOGCTX_API void logctx_observe(logctx_observer_t *observer, int64_t value, const logctx_attr_t *attrs, size_t count);
 LOGCTX_API void logctx_observe_double(logctx_observer_t *observer, double value, const logctx_attr_t *attrs,

@@ -144,18 +144,43 @@ static void test_wrong_instruments(void **state)
     take_error(LOGCTX_ERROR_INVALID_USE);
 }
 
-// The same name as something else: the first one is used, and what is measured is in it if it can be.
+static unsigned warnings;
+
+static void count_warnings(const logctx_log_line_t *line, void *user)
+{
+    (void)user;
+    warnings += line->severity == LOGCTX_WARN && strstr(line->message, "is there already") != NULL;
+}
+
+// The same name as something else: a warning, and both work and are exported (metrics/sdk.md, Duplicate instrument
+// registration). The same once more is the same, in whatever case.
 static void test_conflict(void **state)
 {
     (void)state;
+    warnings = 0;
+    logctx_set_logger(count_warnings, NULL);
     logctx_instrument_t *first = logctx_counter("conflict", "By", NULL);
-    assert_ptr_equal(logctx_updowncounter("conflict", "By", NULL), first);
-    assert_ptr_equal(logctx_counter("conflict", "s", NULL), first);
+    assert_ptr_equal(logctx_counter("Conflict", "By", "in words"), first);
     const logctx_instrument_opts_t other = {.struct_size = sizeof other, .name = "conflict", .scope = "other"};
     assert_ptr_not_equal(logctx_instrument(&other), first);
+    assert_int_equal(warnings, 0);
     const double bounds[] = {1, 2}, others[] = {1, 3};
-    logctx_instrument_t *histogram = logctx_histogram("conflict.h", "s", "", bounds, 2);
-    assert_ptr_equal(logctx_histogram("conflict.h", "s", "", others, 2), histogram);
+    logctx_instrument_t *histogram = logctx_histogram("CONFLICT", "By", "", bounds, 2);
+    assert_ptr_not_equal(histogram, first);
+    assert_int_equal(warnings, 1);
+    assert_ptr_not_equal(logctx_counter("conflict", "s", NULL), first);
+    assert_ptr_not_equal(logctx_histogram("conflict", "By", "", others, 2), histogram);
+    assert_int_equal(warnings, 3);
+    assert_ptr_equal(logctx_histogram("conflict", "By", "", bounds, 2), histogram);
+    assert_ptr_equal(logctx_counter("conflict", "By", NULL), first);
+    assert_int_equal(warnings, 3);
+    logctx_set_logger(NULL, NULL);
+    logctx_instrument_add(first, 2, NULL, 0);
+    logctx_instrument_record(histogram, 1.5, NULL, 0);
+    const struct row *row;
+    assert_int_equal(find("conflict", &row), 2); // named as it was first
+    assert_int_equal(row->point.kind, LOGCTX_INSTRUMENT_HISTOGRAM);
+    assert_int_equal(row->point.count, 1);
 }
 
 static void test_attribute_sets(void **state)
@@ -192,13 +217,19 @@ static void test_overflow(void **state)
 {
     (void)state;
     logctx_instrument_t *counter = logctx_counter("overflow", NULL, NULL);
-    enum { SETS = 3000 };
+    enum { SETS = 3000, LIMIT = 2000 };
+    const struct row *row;
     for (int i = 0; i < 2 * SETS; i++) {
         const logctx_attr_t id = logctx_attr_int("id", i % SETS);
+        if (i == LIMIT) { // as many as there may be: each has its own
+            assert_int_equal(find("overflow", &row), LIMIT);
+            for (size_t at = 0; at < row_count; at++)
+                if (strcmp(rows[at].point.name, "overflow") == 0)
+                    assert_int_equal(rows[at].attrs[0].value.type, LOGCTX_VALUE_INT);
+        }
         logctx_instrument_add(counter, 1, &id, 1);
     }
-    const struct row *row;
-    assert_int_equal(find("overflow", &row), 2000);
+    assert_int_equal(find("overflow", &row), LIMIT + 1);
     int64_t sum = 0, rest = 0;
     for (size_t i = 0; i < row_count; i++) {
         if (strcmp(rows[i].point.name, "overflow") != 0)
@@ -208,7 +239,7 @@ static void test_overflow(void **state)
             rest += rows[i].point.integer;
     }
     assert_int_equal(sum, 2 * SETS);
-    assert_int_equal(rest, 2 * (SETS - 1999));
+    assert_int_equal(rest, 2 * (SETS - LIMIT));
 }
 
 static void test_histogram(void **state)
@@ -373,13 +404,36 @@ static void test_observed(void **state)
     take_error(LOGCTX_ERROR_INVALID_USE);
 }
 
+static void observe_wrong(logctx_observer_t *observer, void *user)
+{
+    (void)user;
+    logctx_observe(observer, -1, NULL, 0);
+}
+
+// A sum that goes up is not below zero: of a counter it is left out, of an updowncounter it is a value.
+static void test_observed_negative(void **state)
+{
+    (void)state;
+    logctx_instrument_opts_t opts = {.struct_size = sizeof opts, .name = "observed.up", .observe = observe_wrong};
+    logctx_instrument_t *counter = logctx_instrument(&opts);
+    const struct row *row;
+    assert_int_equal(find("observed.up", &row), 0);
+    take_error(LOGCTX_ERROR_INVALID_USE);
+    logctx_instrument_stop_observing(counter);
+    opts.name = "observed.both";
+    opts.kind = LOGCTX_INSTRUMENT_UPDOWNCOUNTER;
+    logctx_instrument_t *both = logctx_instrument(&opts);
+    assert_int_equal(integer("observed.both"), -1);
+    logctx_instrument_stop_observing(both);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         core_test(test_counter),   core_test(test_wrong_values),   core_test(test_wrong_instruments),
         core_test(test_conflict),  core_test(test_attribute_sets), core_test(test_overflow),
         core_test(test_histogram), core_test(test_exemplars),      core_test(test_threads),
-        core_test(test_fork),      core_test(test_observed),
+        core_test(test_fork),      core_test(test_observed),       core_test(test_observed_negative),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
