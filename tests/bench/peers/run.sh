@@ -24,12 +24,13 @@ prepare_node() {
 
 # with_endpoint PROGRAM ARGUMENT...: runs it with the endpoint's address and the number of spans
 with_endpoint() {
-    local port
+    local port input pid
     coproc endpoint { "$build/tests/bench/logctx-bench-endpoint"; }
+    input=${endpoint[1]} pid=${endpoint_PID:?}
     read -r port <&"${endpoint[0]}"
     "$@" "http://127.0.0.1:$port" "$spans"
-    exec {endpoint[1]}>&-
-    wait "$endpoint_PID" || true
+    exec {input}>&-
+    wait "$pid" || true
 }
 
 peers=()
