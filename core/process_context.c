@@ -1,7 +1,8 @@
 // The process context: a mapping that readers outside of the process find by its name and read (OTEP 4719). The steps and
 // their order are those of the specification: what is written last is the time, and it is 0 while anything changes.
 //
-// Everything here is under `lock`. A child of fork() does not have the mapping (MADV_DONTFORK), and publishes its own.
+// Everything here is under `lock`. A child does not have the mapping (MADV_DONTFORK), and publishes its own: it is told by
+// the count of forks, and by its process id if it was made without the handlers of fork (_Fork, clone).
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
@@ -41,6 +42,7 @@ _Static_assert(sizeof(void *) != 8 || sizeof(struct header) == 32, "OTEP 4719");
 static struct {
     lock_t lock;
     uint32_t process;       // logctx__forks of who has published, and 1
+    pid_t pid;              // of the same
     struct header *mapping; // of that process
     size_t size;
     uint8_t *payload;
@@ -173,9 +175,11 @@ static logctx_status_t publish_first(uint8_t *payload, size_t size)
 static logctx_status_t publish(uint8_t *payload, size_t size)
 {
     uint32_t process = READ_RELAXED(logctx__forks) + 1;
-    if (published.process != process)
+    pid_t pid = getpid();
+    if (published.process != process || published.pid != pid)
         published.mapping = NULL; // the parent's
     published.process = process;
+    published.pid = pid;
     if (!published.mapping) {
         logctx_status_t status = publish_first(payload, size);
         if (status != LOGCTX_OK)
