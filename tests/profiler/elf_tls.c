@@ -70,21 +70,70 @@ static int64_t in_executable(const struct object *object, uint64_t value)
     return (int64_t)value - (int64_t)block;
 }
 
-// The second word of the descriptor: the distance, while the module is in the static block.
-static bool by_descriptor(const struct object *object, pid_t pid, uint64_t number, int64_t *offset)
+// Without descriptors (clang) the compiler asks for the module's number and the offset in it, side by side.
+static bool read_index(pid_t pid, uint64_t address, struct tls_place *place)
+{
+    uint64_t index[2];
+    if (!read_process(pid, address, index, sizeof index))
+        return false;
+    *place = (struct tls_place){.form = TLS_DYNAMIC, .offset = (int64_t)index[1], .module = index[0]};
+    return true;
+}
+
+// What the loader has put into the descriptor's second word: the distance, which is negative, while the module is in the
+// static block; else where the module's number and the offset in it are.
+static bool read_descriptor(pid_t pid, uint64_t address, struct tls_place *place)
+{
+    int64_t word;
+    if (!read_process(pid, address + 8, &word, sizeof word) || word == 0)
+        return false;
+    if (word > 0)
+        return read_index(pid, (uint64_t)word, place);
+    *place = (struct tls_place){.form = TLS_STATIC, .offset = word};
+    return word > -(1 << 26);
+}
+
+// Through the relocation of the symbol in the object that defines it.
+static bool in_library(const struct object *object, pid_t pid, uint64_t number, struct tls_place *place)
 {
     const Elf64_Shdr *all = (const Elf64_Shdr *)(const void *)(object->bytes + object->head->e_shoff);
     for (unsigned i = 0; i < object->head->e_shnum; i++) {
         const Elf64_Rela *entries = (const Elf64_Rela *)(const void *)(object->bytes + all[i].sh_offset);
-        for (uint64_t k = 0; all[i].sh_type == SHT_RELA && k < all[i].sh_size / sizeof *entries; k++)
-            if (ELF64_R_TYPE(entries[k].r_info) == R_X86_64_TLSDESC && ELF64_R_SYM(entries[k].r_info) == number)
-                return read_process(pid, object->base + entries[k].r_offset + 8, offset, sizeof *offset) &&
-                       *offset < 0 && *offset > -(1 << 26);
+        for (uint64_t k = 0; all[i].sh_type == SHT_RELA && k < all[i].sh_size / sizeof *entries; k++) {
+            if (ELF64_R_SYM(entries[k].r_info) != number)
+                continue;
+            uint64_t address = object->base + entries[k].r_offset;
+            if (ELF64_R_TYPE(entries[k].r_info) == R_X86_64_TLSDESC)
+                return read_descriptor(pid, address, place);
+            if (ELF64_R_TYPE(entries[k].r_info) == R_X86_64_DTPMOD64)
+                return read_index(pid, address, place);
+        }
     }
     return false;
 }
 
-static bool find_in(const char *path, uint64_t start, pid_t pid, const char *symbol, int64_t *offset)
+// The word after the thread's pointer to itself is that to its vector: pairs of a block's address and what the loader keeps
+// there; the pair before the first holds how many there are.
+bool find_on_thread(pid_t pid, uint64_t thread_pointer, const struct tls_place *place, uint64_t *address)
+{
+    uint64_t vector, count, block;
+    *address = thread_pointer + (uint64_t)place->offset;
+    if (place->form != TLS_DYNAMIC)
+        return true;
+    *address = 0;
+    if (!read_process(pid, thread_pointer + 8, &vector, sizeof vector) ||
+        !read_process(pid, vector - 16, &count, sizeof count))
+        return false;
+    if (place->module > count)
+        return true;
+    if (!read_process(pid, vector + 16 * place->module, &block, sizeof block))
+        return false;
+    if (block != 0 && block != UINT64_MAX)
+        *address = block + (uint64_t)place->offset;
+    return true;
+}
+
+static bool find_in(const char *path, uint64_t start, pid_t pid, const char *symbol, struct tls_place *place)
 {
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -103,13 +152,13 @@ static bool find_in(const char *path, uint64_t start, pid_t pid, const char *sym
     uint64_t value = 0, number = elf ? symbol_number(&object, symbol, &value) : 0;
     bool executable = number && segment(&object, PT_INTERP);
     if (executable)
-        *offset = in_executable(&object, value);
-    bool found = executable || (number && by_descriptor(&object, pid, number, offset));
+        *place = (struct tls_place){.form = TLS_EXECUTABLE, .offset = in_executable(&object, value)};
+    bool found = executable || (number && in_library(&object, pid, number, place));
     munmap((void *)(uintptr_t)object.bytes, object.size);
     return found;
 }
 
-bool find_tls_symbol(pid_t pid, const char *symbol, int64_t *offset)
+bool find_tls_symbol(pid_t pid, const char *symbol, struct tls_place *place)
 {
     char path[64], line[4096], file[4096];
     snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
@@ -118,7 +167,7 @@ bool find_tls_symbol(pid_t pid, const char *symbol, int64_t *offset)
     while (maps && !found && fgets(line, sizeof line, maps)) {
         unsigned long start, at;
         if (sscanf(line, "%lx-%*x %*4s %lx %*s %*s %4095s", &start, &at, file) == 3 && at == 0 && file[0] == '/')
-            found = find_in(file, start, pid, symbol, offset);
+            found = find_in(file, start, pid, symbol, place);
     }
     if (maps)
         fclose(maps);

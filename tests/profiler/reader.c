@@ -1,6 +1,7 @@
 // A profiler's part: tells from outside of a process which context each of its threads runs, and who it is, and compares that
 // with what the process says itself.
-//     reader TARGET
+//     reader FORM TARGET [ARGUMENT...]
+// FORM is how the loader has to have placed the pointer for it: executable, static or dynamic (enum tls_form).
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "elf_tls.h"
@@ -129,17 +130,18 @@ struct record {
 } __attribute__((packed));
 
 // With the thread stopped. False: it has none.
-static bool read_thread(pid_t pid, pid_t tid, int64_t offset, struct record *record)
+static bool read_thread(pid_t pid, pid_t tid, const struct tls_place *place, struct record *record)
 {
     struct user_regs_struct registers;
-    uint64_t pointer = 0;
+    uint64_t slot = 0, pointer = 0;
     bool there = false;
     if (ptrace(PTRACE_SEIZE, tid, 0, 0) != 0 || ptrace(PTRACE_INTERRUPT, tid, 0, 0) != 0 ||
         waitpid(tid, NULL, __WALL) != tid || ptrace(PTRACE_GETREGS, tid, 0, &registers) != 0) {
         CHECK(false, "thread %d cannot be stopped", (int)tid);
         return false;
     }
-    if (!read_process(pid, registers.fs_base + (uint64_t)offset, &pointer, sizeof pointer))
+    if (!find_on_thread(pid, registers.fs_base, place, &slot) ||
+        (slot && !read_process(pid, slot, &pointer, sizeof pointer)))
         CHECK(false, "thread %d: its pointer cannot be read", (int)tid);
     else if (pointer)
         there = read_process(pid, pointer, record, 28) && record->data_size <= sizeof record->data &&
@@ -150,11 +152,11 @@ static bool read_thread(pid_t pid, pid_t tid, int64_t offset, struct record *rec
 }
 
 // The same text as the target's own.
-static void describe(pid_t pid, pid_t tid, int64_t offset, char *out, size_t size)
+static void describe(pid_t pid, pid_t tid, const struct tls_place *place, char *out, size_t size)
 {
     struct record record;
     int at = snprintf(out, size, "%d ", (int)tid);
-    if (!read_thread(pid, tid, offset, &record)) {
+    if (!read_thread(pid, tid, place, &record)) {
         snprintf(out + at, size - (size_t)at, "-");
         return;
     }
@@ -173,8 +175,10 @@ static void describe(pid_t pid, pid_t tid, int64_t offset, char *out, size_t siz
 // ---- the target ----
 
 static FILE *from_target, *to_target;
+static const char *const forms[] = {"executable", "static", "dynamic"};
+static const char *expected_form;
 
-static pid_t start(const char *program)
+static pid_t start(char **program)
 {
     int in[2], out[2];
     if (pipe(in) != 0 || pipe(out) != 0)
@@ -185,7 +189,7 @@ static pid_t start(const char *program)
         dup2(out[1], 1);
         close(in[1]);
         close(out[0]);
-        execl(program, program, (char *)NULL);
+        execv(program[0], program);
         _exit(127);
     }
     close(in[0]);
@@ -199,7 +203,7 @@ static pid_t start(const char *program)
 static int compare(pid_t pid, bool has_process_context)
 {
     char line[512], seen[512];
-    int64_t offset = 0;
+    struct tls_place place = {.form = TLS_EXECUTABLE};
     int contexts = 0, threads = 0;
     while (fgets(line, sizeof line, from_target) && line[0] != '\n') {
         pid_t tid = (pid_t)atol(line);
@@ -209,13 +213,14 @@ static int compare(pid_t pid, bool has_process_context)
         if (strlen(name) > 31)
             name[31] = '\0';
         if (threads++ == 0) {
-            CHECK(find_tls_symbol(owner, "otel_thread_ctx_v1", &offset), "the symbol is not to be found");
+            CHECK(find_tls_symbol(owner, "otel_thread_ctx_v1", &place), "the symbol is not to be found");
+            CHECK(strcmp(forms[place.form], expected_form) == 0, "it is placed as %s", forms[place.form]);
             if (has_process_context)
                 check_process_context(owner);
             else
                 CHECK(!find_process_context(owner), "a child of fork has its parent's process context");
         }
-        describe(owner, tid, offset, seen, sizeof seen);
+        describe(owner, tid, &place, seen, sizeof seen);
         CHECK(strcmp(seen, line) == 0, "the process says \"%s\", and \"%s\" is seen", line, seen);
         contexts += strchr(name, '-') && name[1];
     }
@@ -227,7 +232,10 @@ static int compare(pid_t pid, bool has_process_context)
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IONBF, 0);
-    pid_t target = argc == 2 ? start(argv[1]) : -1;
+    if (argc < 3)
+        return 2;
+    expected_form = argv[1];
+    pid_t target = start(argv + 2);
     if (target < 0)
         return 2;
     static const int expected[] = {1, 1, 1};
@@ -236,6 +244,7 @@ int main(int argc, char **argv)
         CHECK(contexts == expected[stage], "stage %zu shows %d contexts", stage, contexts);
     }
     CHECK(compare(0, false) == 0, "the child of fork shows a context");
+    CHECK(compare(0, true) == 1, "the child of fork has published, and shows no context");
     int status = 0;
     waitpid(target, &status, 0);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the target ended with status %d", status);

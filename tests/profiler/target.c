@@ -1,6 +1,6 @@
 // What is looked at: three threads that run contexts or the sentinel, and say so themselves. In each stage a line for each
 // thread, `TID TRACE-ID SPAN-ID NAME` or `TID -`, and an empty one; then it waits for a line. At the end it forks, and the
-// child, which has published nothing, does the same.
+// child does the same twice: before it has published anything, in the sentinel, and after that, in a context.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include <logctx/logctx.h>
@@ -83,6 +83,20 @@ static void look_at_me(void)
     wait_for_a_line();
 }
 
+// In the sentinel, whatever its parent was in.
+static int be_the_child(void)
+{
+    look_at_me();
+    if (logctx_publish_process_context(resource, sizeof resource - 1) != LOGCTX_OK)
+        return 1;
+    logctx_t *ctx = make(2, STAGES);
+    logctx_enter(ctx);
+    look_at_me();
+    logctx_exit(ctx);
+    logctx_unref(ctx);
+    return 0;
+}
+
 int main(void)
 {
     pthread_t threads[WORKERS];
@@ -104,10 +118,8 @@ int main(void)
     logctx_t *ctx = make(1, STAGES);
     logctx_enter(ctx);
     pid_t child = fork();
-    if (child == 0) { // in the sentinel, whatever its parent was in
-        look_at_me();
-        _exit(logctx_publish_process_context(resource, sizeof resource - 1) == LOGCTX_OK ? 0 : 1);
-    }
+    if (child == 0)
+        _exit(be_the_child());
     int status = 0;
     waitpid(child, &status, 0);
     logctx_exit(ctx);
