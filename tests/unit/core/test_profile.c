@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +31,14 @@ static void test_the_pointer_follows(void **state)
     end(b);
 }
 
+// As a reader outside of the process sees it, who does not know that the context has been freed.
+static int valid_outside(const struct profile *profile)
+{
+    struct profile seen;
+    struct iovec to = {&seen, sizeof seen}, from = {(void *)(uintptr_t)profile, sizeof seen};
+    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)sizeof seen ? seen.valid : -1;
+}
+
 static void test_the_record(void **state)
 {
     (void)state;
@@ -48,8 +57,9 @@ static void test_the_record(void **state)
         assert_int_equal(ctx->profile.data_size, strlen(shown[i]) + 2);
         assert_string_equal(ctx->profile.name, shown[i]);
         assert_string_equal(logctx_name(ctx), names[i]);
+        assert_int_equal(valid_outside(&ctx->profile), 1);
         end(ctx);
-        assert_int_equal(ctx->profile.valid, 0);
+        assert_int_equal(valid_outside(&ctx->profile), 0);
     }
 }
 
