@@ -77,7 +77,7 @@ static long step_through(pid_t child, uint64_t at, char *seen, size_t size, uint
 {
     long steps = 0;
     size_t count = 0;
-    int status;
+    int status = 0;
     for (;; steps++) {
         uint64_t time = 0;
         char now = look(child, at, &time);
@@ -98,7 +98,7 @@ int main(void)
     pid_t child = fork();
     if (child == 0)
         _exit(publish_twice());
-    int status;
+    int status = 0;
     if (child < 0 || waitpid(child, &status, 0) != child || !WIFSTOPPED(status) || WSTOPSIG(status) != SIGSTOP) {
         printf("the child has not published, status %d\n", status);
         return 1;
