@@ -266,10 +266,12 @@ static void read_context(const struct snapshot *snapshot, struct layout_element 
     copy_id(snapshot, element, LOGCTX_TABLE_CONTEXT_PARENT_SPAN_ID, out->parent_span_id, sizeof out->parent_span_id);
 }
 
-// A context whose maker is of a parent process is inert; one without a series is not made yet.
+// One whose maker is of a parent process is inert. One without a name or a span is not made yet: its thread may be kept
+// from going on for long.
 static bool is_shown(const struct snapshot *snapshot, struct layout_element element)
 {
-    return CONTEXT(REFS) != 0 && CONTEXT(SERIES) != 0 && thread_at(snapshot, CONTEXT(OWNER)) >= 0;
+    return CONTEXT(REFS) != 0 && CONTEXT(SERIES) != 0 && CONTEXT(NAME) != 0 && CONTEXT(SPAN_ID) != 0 &&
+           thread_at(snapshot, CONTEXT(OWNER)) >= 0;
 }
 
 // The last moment that is known of a process that is gone.
