@@ -195,6 +195,13 @@ static void show_name(const struct snapshot_context *context, char *out)
         memcpy(out + used, "...", 4);
 }
 
+// The details have all of the path.
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
 void rows_cell(const struct snapshot *snapshot, const struct snapshot_context *context, enum column_id column,
                char *out)
 {
@@ -238,7 +245,7 @@ void rows_cell(const struct snapshot *snapshot, const struct snapshot_context *c
         break;
     case COLUMN_SITE:
         text_site(&snapshot->layout, context->switched_at ? context->switched_at : context->created_at, false, site);
-        text_fit(text_of(site), DISPLAY_SIZE / 4, out);
+        text_fit(text_of(last_part(site)), DISPLAY_SIZE / 4, out);
         break;
     case COLUMN_COUNT:
         break;
@@ -281,10 +288,10 @@ struct columns rows_fit(const struct snapshot *snapshot, const struct rows *rows
     static const struct {
         enum column_id column;
         int least; // 0: not at all
-    } steps[] = {{COLUMN_SITE, 20}, {COLUMN_NAME, 32}, {COLUMN_KIND, 24},  {COLUMN_THREAD, 10}, {COLUMN_TYPE, 0},
-                 {COLUMN_SITE, 0},  {COLUMN_NAME, 16}, {COLUMN_THREAD, 0}, {COLUMN_KIND, 14},   {COLUMN_TXN, 0},
-                 {COLUMN_WAIT, 0},  {COLUMN_KIND, 0},  {COLUMN_DB, 0},     {COLUMN_NAME, 10},   {COLUMN_ERRORS, 0},
-                 {COLUMN_CPU, 0},   {COLUMN_STATE, 0}};
+    } steps[] = {{COLUMN_SITE, 24}, {COLUMN_NAME, 24},  {COLUMN_KIND, 24}, {COLUMN_THREAD, 10}, {COLUMN_SITE, 20},
+                 {COLUMN_TYPE, 0},  {COLUMN_KIND, 18},  {COLUMN_SITE, 0},  {COLUMN_NAME, 16},   {COLUMN_THREAD, 0},
+                 {COLUMN_KIND, 14}, {COLUMN_TXN, 0},    {COLUMN_WAIT, 0},  {COLUMN_KIND, 0},    {COLUMN_DB, 0},
+                 {COLUMN_NAME, 10}, {COLUMN_ERRORS, 0}, {COLUMN_CPU, 0},   {COLUMN_STATE, 0}};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && sum(&columns) > width; i++) {
         int *at = &columns.width[steps[i].column];
         int over = sum(&columns) - width;
@@ -296,7 +303,7 @@ struct columns rows_fit(const struct snapshot *snapshot, const struct rows *rows
     if (columns.width[COLUMN_NAME] < 1)
         columns.width[COLUMN_NAME] = 1;
     // What is left over goes to those that were cut.
-    static const enum column_id grow[] = {COLUMN_NAME, COLUMN_KIND, COLUMN_SITE};
+    static const enum column_id grow[] = {COLUMN_SITE, COLUMN_KIND, COLUMN_NAME};
     for (size_t i = 0; i < sizeof grow / sizeof grow[0]; i++) {
         int *at = &columns.width[grow[i]];
         int spare = width - sum(&columns), wish = whole.width[grow[i]] - *at;
