@@ -6,15 +6,15 @@
 # "a|b": either will do; `a` is what gets installed. Read by whoever sources this.
 # shellcheck disable=SC2034
 {
-    # To build the libraries, the demo and the dashboard.
+    # To build the libraries, the demo, the dashboard and logctx-top.
     packages_build=(
         gcc libc6-dev cmake ninja-build 'pkgconf|pkg-config' protobuf-c-compiler libprotobuf-c-dev libdeflate-dev
         'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev' libuv1-dev libevent-dev libhttp-parser-dev libsqlite3-dev
-        libglib2.0-dev libmicrohttpd-dev libjansson-dev zlib1g-dev systemtap-sdt-dev)
+        libglib2.0-dev libncurses-dev libmicrohttpd-dev libjansson-dev zlib1g-dev systemtap-sdt-dev)
     # To send the demo some load.
     packages_load=(curl)
     # To build and run the unit and conformance tests.
-    packages_unit=(libcmocka-dev protobuf-compiler python3 locales git)
+    packages_unit=(libcmocka-dev protobuf-compiler python3 python3-pyte locales git)
     # The rest of tests/run.sh: sanitizers, fuzzing, the checks, the other compilers and libc.
     packages_checks=(
         g++ gdb clang clang-format clang-tidy libclang-rt-14-dev llvm valgrind musl-tools shellcheck binutils make curl

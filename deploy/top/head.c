@@ -17,6 +17,14 @@ static double share_of(const struct rates *before, uint64_t address, int64_t cpu
     return -1;
 }
 
+// With the slice that runs, which is not in the sum yet: a long one would else look like none.
+static int64_t cpu_of(const struct snapshot *snapshot, const struct snapshot_thread *thread)
+{
+    bool computes = thread->current >= 0 && thread->kernel_state == 'R';
+    uint64_t slice = computes ? snapshot->contexts[thread->current].slice : 0;
+    return (int64_t)((uint64_t)thread->attributed_cpu + slice);
+}
+
 void rates_update(struct rates *rates, const struct snapshot *snapshot)
 {
     struct rates before = *rates;
@@ -29,10 +37,10 @@ void rates_update(struct rates *rates, const struct snapshot *snapshot)
     }
     for (size_t i = 0; i < snapshot->thread_count && i < HEAD_THREADS_MAX; i++) {
         const struct snapshot_thread *thread = &snapshot->threads[i];
-        double share = rates->known ? share_of(&before, thread->address, thread->attributed_cpu, elapsed) : -1;
+        double share = rates->known ? share_of(&before, thread->address, cpu_of(snapshot, thread), elapsed) : -1;
         rates->threads[i].address = thread->address;
-        rates->threads[i].cpu = thread->attributed_cpu;
-        rates->threads[i].share = share > 1 ? 1 : share;
+        rates->threads[i].cpu = cpu_of(snapshot, thread);
+        rates->threads[i].share = share > 1 ? 1 : share < 0 && share > -1 ? 0 : share;
         rates->thread_count = i + 1;
     }
 }

@@ -14,7 +14,7 @@
 #include "rows.h"
 
 enum { PLAIN, GOOD, BUSY, WARN, BAD, DIM, PAIRS };
-enum { ESCAPE = 27, DELETE = 127, THREADS_SHOWN = 3 };
+enum { ESCAPE = 27, DELETE = 127, THREADS_SHOWN = 3, FIRST_MS = 500 };
 
 struct screen {
     struct source *source;
@@ -465,6 +465,8 @@ enum source_result screen_run(struct source *source, struct options *options, ch
         result = SOURCE_TROUBLE;
     } else {
         begin_colors(&screen);
+        if (options->delay_ms > FIRST_MS)
+            screen.next_look = now_ms() + FIRST_MS; // rates are known from the second look on
         cbreak();
         noecho();
         nonl();

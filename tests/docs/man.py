@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The man pages say what the programs' own help says, and are well formed: man.py ROOT DEMO DASHBOARD
+"""The man pages say what the programs' own help says, and are well formed: man.py ROOT DEMO DASHBOARD TOP
 
 Every option of the help is described on the page and the other way round. mandoc's lint runs where mandoc
 is installed.
@@ -32,7 +32,7 @@ def helped(program):
 def main():
     folder = pathlib.Path(sys.argv[1]) / "docs/man"
     wrong = []
-    for name, program in (("logctx-demo.1", sys.argv[2]), ("logctx-dashboard.1", sys.argv[3])):
+    for name, program in (("logctx-demo.1", sys.argv[2]), ("logctx-dashboard.1", sys.argv[3]), ("logctx-top.1", sys.argv[4])):
         page = (folder / name).read_text(encoding="utf-8")
         options = helped(program)
         if len(options) < 4:

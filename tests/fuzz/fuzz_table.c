@@ -81,7 +81,7 @@ static bool read_again(const void *user, uint64_t offset, void *out, size_t size
 
 static void read_table(const uint8_t *data, size_t size, bool changes)
 {
-    uint8_t *copy = malloc(size ? size : 1);
+    uint8_t *copy = size ? malloc(size) : NULL; // of that size, so that one byte too many is seen
     if (!copy)
         return;
     memcpy(copy, data, size);
