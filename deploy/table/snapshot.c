@@ -69,7 +69,7 @@ static bool settle(const struct parse *parse, struct layout_element element, con
 static void settle_chunk(const struct parse *parse, const struct layout_chunk *chunk, uint8_t *second)
 {
     struct snapshot *snapshot = parse->snapshot;
-    if (!parse->again(parse->user, chunk->offset, second, chunk->bytes))
+    if (chunk->bytes == 0 || !parse->again(parse->user, chunk->offset, second, chunk->bytes))
         return;
     for (uint32_t i = 0; i < chunk->count; i++) {
         struct layout_element element = layout_at(&snapshot->layout, chunk, i);

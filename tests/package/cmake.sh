@@ -7,7 +7,7 @@
 
 install_tree
 if [ "$OTLP" = ON ] && [ -d "$BUILD_DIR/deploy/top" ]; then
-    "$prefix/bin/logctx-top" --version | grep -x "logctx-top $PROJECT_VERSION" >/dev/null || fail "logctx-top does not run."
+    "${prefix:?}/bin/logctx-top" --version | grep -x "logctx-top $PROJECT_VERSION" >/dev/null || fail "logctx-top does not run."
     [ -s "$prefix/share/man/man1/logctx-top.1" ] || fail "logctx-top has no man page."
 fi
 for static in OFF ON; do
