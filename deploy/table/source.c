@@ -363,7 +363,7 @@ void source_each_process(void (*visit)(struct source *source, void *user), void 
     char why[SOURCE_WHY];
     DIR *processes = opendir("/proc");
     for (struct dirent *entry; processes && (entry = readdir(processes));) {
-        struct source *source;
+        struct source *source = NULL;
         char *end;
         long pid = strtol(entry->d_name, &end, 10);
         if (*end != '\0' || pid <= 0 || source_open_process((pid_t)pid, &source, why) != SOURCE_GOOD)

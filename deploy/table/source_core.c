@@ -70,7 +70,7 @@ static bool read_segments(struct core_dump *core, char *why, size_t why_size)
         uint64_t size = segment.p_filesz < there - segment.p_offset ? segment.p_filesz : there - segment.p_offset;
         core->segments[core->count++] = (struct core_segment){segment.p_vaddr, segment.p_offset, size};
     }
-    if (core->count == 0) {
+    if (!core->segments || core->count == 0) {
         snprintf(why, why_size, "the core dump holds no memory; it may have been cut short (ulimit -c)");
         return false;
     }

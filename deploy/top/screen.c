@@ -432,8 +432,8 @@ static void begin_colors(struct screen *screen)
     short back = use_default_colors() == OK ? -1 : COLOR_BLACK;
     static const short colors[PAIRS] = {
         [GOOD] = COLOR_GREEN, [BUSY] = COLOR_CYAN, [WARN] = COLOR_YELLOW, [BAD] = COLOR_RED, [DIM] = COLOR_BLUE};
-    for (short i = GOOD; i < PAIRS; i++)
-        init_pair(i, colors[i], back);
+    for (int i = GOOD; i < PAIRS; i++)
+        init_pair((short)i, colors[i], back);
     screen->colors = true;
 }
 
