@@ -122,7 +122,7 @@ LOGCTX_API logctx_status_t logctx_set_limits(const logctx_limits_t *limits);
  */
 LOGCTX_API logctx_status_t logctx_set_table(const char *where);
 
-/* The service's name for readers of the table; copied, cut at 127 bytes. The exporter sets it. Any thread. */
+/* The service's name for readers of the table; copied, cut at 127 bytes; empty at first. Any thread. */
 LOGCTX_API void logctx_set_table_service(const char *name);
 
 LOGCTX_API void logctx_set_sampler(logctx_sampler_t sampler);
