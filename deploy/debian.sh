@@ -17,7 +17,7 @@
     packages_unit=(libcmocka-dev protobuf-compiler python3 python3-pyte locales git)
     # The rest of tests/run.sh: sanitizers, fuzzing, the checks, the other compilers and libc.
     packages_checks=(
-        g++ gdb clang clang-format clang-tidy libclang-rt-14-dev llvm valgrind musl-tools shellcheck binutils make curl
+        g++ gdb strace clang clang-format clang-tidy libclang-rt-14-dev llvm valgrind musl-tools shellcheck binutils make curl
         ca-certificates mandoc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 }
 

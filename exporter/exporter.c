@@ -149,6 +149,7 @@ bool logctx__exporter_make_queue(logctx_otlp_t *otlp)
 {
     const struct logctx__options *options = &otlp->options;
     otlp->since_unix_ns = unix_ns();
+    logctx_set_table_service(logctx__resource_service(&otlp->resource));
     // Whether a profiler can read it or not, the telemetry goes out.
     if (options->process_context) {
         (void)logctx_publish_process_context(otlp->resource.bytes, otlp->resource.length);

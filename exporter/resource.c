@@ -283,6 +283,18 @@ logctx_status_t logctx__resource_again(struct logctx__resource *out, const struc
     return LOGCTX_E_NO_MEMORY;
 }
 
+const char *logctx__resource_service(const struct logctx__resource *resource)
+{
+    for (size_t i = 0; resource->message != NULL && i < resource->message->n_attributes; i++) {
+        const otlp_pair_t *pair = resource->message->attributes[i];
+        if (strcmp(pair->key, "service.name") == 0 &&
+            pair->value->value_case == OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE) {
+            return pair->value->string_value;
+        }
+    }
+    return "";
+}
+
 void logctx__resource_free(struct logctx__resource *resource)
 {
     logctx__arena_free(&resource->arena);

@@ -35,6 +35,8 @@ logctx_status_t logctx__resource_build(struct logctx__resource *out, const struc
  * is the parent's, and is replaced, too. Shares memory with `inherited`, which must stay.
  */
 logctx_status_t logctx__resource_again(struct logctx__resource *out, const struct logctx__resource *inherited);
+// Its service.name; "" if it has none. As long as the resource.
+const char *logctx__resource_service(const struct logctx__resource *resource);
 void logctx__resource_free(struct logctx__resource *resource);
 
 // When this process began, for counters that count from there; the present if the system does not tell.

@@ -6,6 +6,7 @@
  */
 #include "exporting.h"
 #include "messages.h"
+#include "table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,41 @@ static void test_settings(void **state)
     server_free(server);
 }
 
+// What a reader of the table (logctx-top) is told the service is.
+static void read_table_service(char *out, size_t size)
+{
+    char path[64];
+    char target[256];
+    struct logctx_table_header header = {.service = ""};
+    for (int fd = 0; fd < 64; fd++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        target[length > 0 ? length : 0] = '\0';
+        if (strstr(target, "memfd:logctx-table") != NULL) {
+            assert_int_equal(pread(fd, &header, sizeof header, 0), sizeof header);
+        }
+    }
+    snprintf(out, size, "%s", header.service);
+}
+
+static void test_the_table_names_the_service(void **state)
+{
+    (void)state;
+    struct server *server = server_new(answer_ok, NULL);
+    server_listen(server);
+    logctx_otlp_opts_t opts = traces_only(server);
+    support_contexts("GET /before", 1);
+    char text[128];
+    read_table_service(text, sizeof text);
+    assert_string_not_equal(text, "booking");
+    opts.service_name = "booking";
+    logctx_otlp_t *otlp = start(&opts);
+    read_table_service(text, sizeof text);
+    assert_string_equal(text, "booking");
+    assert_int_equal(logctx_otlp_shutdown(otlp, LONG_MS), LOGCTX_OK);
+    server_free(server);
+}
+
 static char instance[64];
 
 // Exit status: which step went wrong.
@@ -135,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         logctx_unit_test(test_settings),
         logctx_unit_test(test_the_child_has_its_own),
+        logctx_unit_test(test_the_table_names_the_service),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
