@@ -4,11 +4,13 @@
  * Headers come from strangers: everything is checked by position, nothing is searched for, and work is
  * bounded.
  *
- * Budget: at most 760 instructions for `traceparent_parse`.
+ * Budget: at most 450 instructions for `traceparent_parse`.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <endian.h>
 #include <logctx/trace.h>
+#include <string.h>
 
 // version "-" trace-id "-" parent-id "-" trace-flags
 #define AT_TRACE_ID 3
@@ -25,6 +27,40 @@ static bool is_space(char c)
     return c == ' ' || c == '\t';
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+// The highest bit of each byte: whether it is from `first` to `last`, both below 0x80. A byte from 0x80 up never is, and may
+// spoil the bit of its neighbour, so the bits count only if all are set.
+static uint64_t is_between(uint64_t text, uint8_t first, uint8_t last)
+{
+    return (text + EACH(0x80u - first)) & ~(text + EACH(0x7Fu - last));
+}
+
+// Eight digits at a time, to four bytes. Capitals are no digits here.
+static bool read_digits(const char *in, uint8_t *out)
+{
+    uint64_t text;
+    memcpy(&text, in, sizeof text);
+    text = le64toh(text);
+    uint64_t good = is_between(text, '0', '9') | is_between(text, 'a', 'f');
+    uint64_t halves = (text & EACH(0x0F)) + 9 * (text >> 6 & EACH(1));
+    uint64_t bytes = (halves << 4 | halves >> 8) & UINT64_C(0x00FF00FF00FF00FF);
+    bytes = (bytes | bytes >> 8) & UINT64_C(0x0000FFFF0000FFFF);
+    bytes |= bytes >> 16;
+    uint32_t four = htole32((uint32_t)bytes);
+    memcpy(out, &four, sizeof four);
+    return (good & EACH(0x80)) == EACH(0x80);
+}
+
+// count: a multiple of four
+static bool read_id(const char *in, uint8_t *out, size_t count)
+{
+    bool good = true;
+    for (size_t i = 0; i < count; i += 4)
+        good &= read_digits(in + 2 * i, out + i);
+    return good;
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -34,23 +70,20 @@ static int hex_digit(char c)
     return -1;
 }
 
-static bool read_hex(const char *in, uint8_t *out, size_t count)
+static bool read_byte(const char *in, uint8_t *out)
 {
-    for (size_t i = 0; i < count; i++) {
-        int high = hex_digit(in[2 * i]);
-        int low = hex_digit(in[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        out[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    int high = hex_digit(in[0]), low = hex_digit(in[1]);
+    *out = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+    return high >= 0 && low >= 0;
 }
 
 static bool is_zero(const uint8_t *id, size_t count)
 {
-    uint8_t any = 0;
-    for (size_t i = 0; i < count; i++)
-        any |= id[i];
+    uint64_t any = 0, part;
+    for (size_t i = 0; i < count; i += sizeof part) {
+        memcpy(&part, id + i, sizeof part);
+        any |= part;
+    }
     return any == 0;
 }
 
@@ -81,10 +114,10 @@ bool logctx_traceparent_read(const char *header, size_t length, logctx_span_cont
 
     uint8_t version;
     logctx_span_context_t read;
-    bool good = read_hex(header, &version, 1) && version != 0xFF && header[AT_TRACE_ID - 1] == '-' &&
-                read_hex(header + AT_TRACE_ID, read.trace_id, sizeof read.trace_id) && header[AT_SPAN_ID - 1] == '-' &&
-                read_hex(header + AT_SPAN_ID, read.span_id, sizeof read.span_id) && header[AT_FLAGS - 1] == '-' &&
-                read_hex(header + AT_FLAGS, &read.flags, 1) && end_is_good(header, length, version);
+    bool good = read_byte(header, &version) && version != 0xFF && header[AT_TRACE_ID - 1] == '-' &&
+                read_id(header + AT_TRACE_ID, read.trace_id, sizeof read.trace_id) && header[AT_SPAN_ID - 1] == '-' &&
+                read_id(header + AT_SPAN_ID, read.span_id, sizeof read.span_id) && header[AT_FLAGS - 1] == '-' &&
+                read_byte(header + AT_FLAGS, &read.flags) && end_is_good(header, length, version);
     if (!good || is_zero(read.trace_id, sizeof read.trace_id) || is_zero(read.span_id, sizeof read.span_id))
         return false;
     read.flags &= KNOWN_FLAGS;

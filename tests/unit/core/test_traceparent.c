@@ -167,6 +167,27 @@ static void test_every_byte(void **state)
     }
 }
 
+// Digits are read eight at a time: a byte that is none must not make its neighbour look like one, whatever both are.
+static void test_every_pair_of_neighbours(void **state)
+{
+    (void)state;
+    for (int first = 1; first < 256; first++) {
+        for (int second = 1; second < 256; second++) {
+            char header[] = FULL;
+            logctx_span_context_t read;
+            header[10] = (char)first;
+            header[11] = (char)second;
+            bool want = strchr("0123456789abcdef", first) && strchr("0123456789abcdef", second);
+            if (logctx_traceparent_read(header, 55, &read) != want)
+                fail_msg("bytes %02x and %02x", (unsigned)first, (unsigned)second);
+            char digits[] = {header[9], header[10], header[11], header[12], '\0'};
+            unsigned long value = want ? strtoul(digits, NULL, 16) : 0;
+            if (want && value != ((unsigned long)read.trace_id[3] << 8 | read.trace_id[4]))
+                fail_msg("value of bytes %02x and %02x", (unsigned)first, (unsigned)second);
+        }
+    }
+}
+
 static void test_every_length(void **state)
 {
     (void)state;
@@ -247,9 +268,10 @@ static void test_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),         cmocka_unit_test(test_fields), cmocka_unit_test(test_every_byte),
-        cmocka_unit_test(test_every_length), cmocka_unit_test(test_long),   cmocka_unit_test(test_null),
-        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_rows),         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_every_byte),   cmocka_unit_test(test_every_pair_of_neighbours),
+        cmocka_unit_test(test_every_length), cmocka_unit_test(test_long),
+        cmocka_unit_test(test_null),         cmocka_unit_test(test_round_trip),
     };
     return cmocka_run_group_tests_name("traceparent", tests, NULL, NULL);
 }
