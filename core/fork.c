@@ -23,10 +23,10 @@ static void in_child(void)
     unsigned char next = (unsigned char)(READ_RELAXED(generation) + 1);
     atomic_store_explicit(&generation, next ? next : 1, memory_order_relaxed);
     atomic_store_explicit(&logctx__forks, READ_RELAXED(logctx__forks) + 1, memory_order_relaxed);
+    if (logctx__tls.thread) // whose state lies in the table
+        *logctx__tls.thread->profile_slot = NULL;
     logctx__table_in_child(); // before anything is written that lies in it
     logctx__tls.current = &logctx__sentinel;
-    if (logctx__tls.thread)
-        *logctx__tls.thread->profile_slot = NULL;
     logctx__tls.thread = NULL;
     logctx__threads_in_child();
     logctx__contexts_in_child();

@@ -20,6 +20,10 @@
 
 #include "table_map.h"
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
+
 #define TMPFS 0x01021994 // of linux/magic.h, which not every system's headers have
 #define RAMFS 0x858458f6
 
@@ -61,9 +65,13 @@ static bool adopt(int fd, struct table_file *file)
 
 static bool open_memfd(struct table_file *file, char *why, size_t size)
 {
-    int fd = memfd_create(LOGCTX_TABLE_MEMFD, MFD_CLOEXEC);
+    int fd = memfd_create(LOGCTX_TABLE_MEMFD, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0)
+        fd = memfd_create(LOGCTX_TABLE_MEMFD, MFD_CLOEXEC | MFD_ALLOW_SEALING); // kernels before 6.3
     if (fd < 0 || !adopt(fd, file))
         return refuse(why, size, "the kernel gives no memfd (%m)");
+    // Who may open it must not end this process by making it shorter.
+    (void)fcntl(file->fd, F_ADD_SEALS, F_SEAL_SHRINK);
     return true;
 }
 
@@ -158,6 +166,10 @@ static bool create(int directory, const char *name, struct table_file *file, cha
     if (flock(file->fd, LOCK_EX | LOCK_NB) == 0 && fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
         there.st_ino == file->inode && there.st_dev == file->device)
         return true;
+    // An empty file that stays would be in the way of the next start.
+    if (fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == file->inode &&
+        there.st_dev == file->device)
+        unlinkat(directory, name, 0);
     close(file->fd);
     file->fd = -1;
     return refuse(why, size, "%s was taken by another process at the same moment", file->path);

@@ -45,11 +45,12 @@ void logctx__table_before_fork(void)
 {
     struct table_map *table = &logctx__table;
     copy.memory = NULL;
-    if (!atomic_load_explicit(&table->shared, memory_order_acquire))
-        return;
+    // In any case: another thread may be making the table at this moment.
     logctx__kinds_hold();
     logctx__lock(&table->lock);
     copy.holds = true;
+    if (!READ_RELAXED(table->shared))
+        return;
     copy.size = atomic_load_explicit(&table->committed, memory_order_acquire);
     copy.memory = copy_of(READ_RELAXED(table->base), copy.size);
 }
@@ -66,27 +67,33 @@ void logctx__table_after_fork(void)
     logctx__kinds_release();
 }
 
-// Whatever fails here, what was shared is not shared any more.
-static void replace(char *at, char *memory, size_t size)
+// Whatever fails here, what was shared is not shared any more. Without a copy the next best is the file, privately: as the
+// parent's is now, and not as it was.
+static void replace(const struct table_map *table, char *at, char *memory, size_t size)
 {
-    if (!memory || mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED)
-        (void)!mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (memory && mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at) != MAP_FAILED)
+        return;
+    off_t offset = at - READ_RELAXED(table->base);
+    if (logctx__table_is_ours(&table->file) &&
+        mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, table->file.fd, offset) != MAP_FAILED)
+        return;
+    (void)!mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
 void logctx__table_in_child(void)
 {
     struct table_map *table = &logctx__table;
+    copy.holds = false;
     if (!READ_RELAXED(table->shared))
         return;
     char *base = READ_RELAXED(table->base);
     size_t committed = READ_RELAXED(table->committed), have = copy.memory ? copy.size : 0;
     if (have)
-        replace(base, copy.memory, have);
+        replace(table, base, copy.memory, have);
     copy.memory = NULL;
-    copy.holds = false;
     // There was no memory for a copy, and perhaps there is now.
     if (have < committed)
-        replace(base + have, copy_of(base + have, committed - have), committed - have);
+        replace(table, base + have, copy_of(base + have, committed - have), committed - have);
     atomic_store_explicit(&table->shared, false, memory_order_relaxed);
     if (logctx__table_is_ours(&table->file))
         close(table->file.fd);

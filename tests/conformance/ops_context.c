@@ -85,7 +85,10 @@ bool op_set_current(run_t *run, const step_t *step, json_t **result)
     if (!run_context_or_sentinel(run, step, "id", &ctx)) {
         return false;
     }
-    *result = json_pack("{s:o}", "prev", trace_text(logctx_name(logctx_set_current(ctx))));
+    logctx_t *held = logctx_ref(logctx_current()); // it may be finished, and go when it is left
+    logctx_t *previous = logctx_set_current(ctx);
+    *result = json_pack("{s:o}", "prev", trace_text(logctx_name(previous)));
+    logctx_unref(held);
     return true;
 }
 

@@ -157,7 +157,8 @@ LOGCTX_API logctx_t *logctx_sentinel(void);
  * Make `ctx` current and return what was current. If that is the same context nothing happens at all. Otherwise one
  * reading of the thread's CPU clock stops the old context and starts the new one.
  * Thread: ctx's home, else `started_on_different_thread` is reported and the time is charged to nobody.
- * Current: ctx (the sentinel for NULL, which is reported). Owner: nothing changes hands; ctx stays alive while current.
+ * Current: ctx (the sentinel for NULL, which is reported). Owner: nothing changes hands; ctx stays alive while current, so
+ * what is returned may be gone if it is finished and nobody else has a reference: compare it, or set it current again.
  * Errors (reported, the switch happens): started_on_different_thread, stopped_on_different_thread,
  * restarted_finished, restarted_active, stop_without_start, utime_backwards, stime_backwards.
  * Budget: one clock reading, no allocation, no lock.

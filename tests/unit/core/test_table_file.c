@@ -25,6 +25,22 @@
 
 #include <cmocka.h>
 
+#if defined(__has_feature)
+#define ASAN __has_feature(address_sanitizer)
+#define TSAN __has_feature(thread_sanitizer)
+#else
+#if defined(__SANITIZE_ADDRESS__)
+#define ASAN 1
+#else
+#define ASAN 0
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define TSAN 1
+#else
+#define TSAN 0
+#endif
+#endif
+
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
@@ -443,7 +459,7 @@ static void test_a_disk_is_refused(void **state)
 static void test_without_room(void **state)
 {
     (void)state;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // they need all of the address space
+#if !ASAN && !TSAN // they need all of the address space
     assert_int_equal(run("small_space", "", NULL), 0);
 #endif
     assert_int_equal(run("small_files", "", NULL), 0);
@@ -451,7 +467,7 @@ static void test_without_room(void **state)
     assert_int_equal(run("closed", path, NULL), 0);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) // clang's still finds the lost block somewhere, so that the twin could not be seen
 static void test_what_only_the_table_knows_is_not_lost(void **state)
 {
     (void)state;
@@ -474,7 +490,7 @@ int main(int argc, char **argv)
         TEST(test_files_of_others_are_left_alone),
         TEST(test_a_disk_is_refused),
         TEST(test_without_room),
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) // clang's still finds the lost block somewhere, so that the twin could not be seen
         TEST(test_what_only_the_table_knows_is_not_lost),
 #endif
     };
