@@ -105,7 +105,7 @@ static bool is_current_outside(const model_t *model, const model_context_t *cont
 static bool seems_current_outside(const model_t *model, const model_context_t *context)
 {
     for (const model_thread_t *thread = model->thread->starter; thread; thread = thread->starter) {
-        if (context->started && strcmp(thread->label, context->home) == 0) {
+        if ((context->started || model->no_readings) && strcmp(thread->label, context->home) == 0) {
             return true;
         }
     }
