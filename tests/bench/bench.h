@@ -54,6 +54,10 @@ extern bool bench_is_quick;
 /* How many allocations there were so far, in all threads. */
 uint64_t bench_allocations(void);
 
+/* A context of that kind from new to unref, with 8 attributes; with an event, too. */
+struct logctx_kind;
+void bench_span(struct logctx_kind *kind, bool event);
+
 /* CPU time of the calling thread, and of the process. */
 uint64_t bench_thread_ns(void);
 uint64_t bench_process_ns(void);

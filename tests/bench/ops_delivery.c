@@ -13,24 +13,6 @@
 
 enum { SPANS = 200000, QUICK_SPANS = 2000, WAITING_MAX = 2000, CHECK_EVERY = 256 };
 
-static void make_span(logctx_kind_t *kind)
-{
-    logctx_attr_t reason = logctx_attr_string("reason", "cache miss");
-    logctx_t *ctx = logctx_new(kind, NULL);
-    logctx_enter(ctx);
-    logctx_set_string(ctx, "http.request.method", "GET");
-    logctx_set_string(ctx, "http.route", "/rooms/{id}/messages");
-    logctx_set_string(ctx, "url.scheme", "https");
-    logctx_set_string(ctx, "user_agent.original", "bench/1.0 (a test)");
-    logctx_set_int(ctx, "http.response.status_code", 200);
-    logctx_set_int(ctx, "http.response.body.size", 123456);
-    logctx_set_double(ctx, "app.score", 0.73);
-    logctx_set_double(ctx, "app.ratio", 12.5);
-    logctx_add_event(ctx, "looked up", &reason, 1);
-    logctx_exit(ctx);
-    logctx_unref(ctx);
-}
-
 // Sleeps while the exporter is behind: sleeping costs no CPU time, and a full queue would drop.
 static void keep_pace(logctx_otlp_t *otlp)
 {
@@ -62,7 +44,7 @@ static void deliver(bench_row_t *row, logctx_compression_t compression)
     logctx_otlp_books_t books = {.struct_size = sizeof books};
     uint64_t allocations = bench_allocations(), began = bench_process_ns(), bytes;
     for (uint64_t i = 0; i < spans; i++) {
-        make_span(kind);
+        bench_span(kind, true);
         if (i % CHECK_EVERY == 0)
             keep_pace(otlp);
     }

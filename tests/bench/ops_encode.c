@@ -20,21 +20,8 @@ static uint8_t packed[4096];
 
 static void prepare(void)
 {
-    const logctx_attr_t reason = logctx_attr_string("reason", "cache miss");
     recorder = logctx_recorder_new(1);
-    logctx_t *ctx = logctx_new(logctx_kind("GET /rooms/{id}/messages"), NULL);
-    logctx_enter(ctx);
-    logctx_set_string(ctx, "http.request.method", "GET");
-    logctx_set_string(ctx, "http.route", "/rooms/{id}/messages");
-    logctx_set_string(ctx, "url.scheme", "https");
-    logctx_set_string(ctx, "user_agent.original", "bench/1.0 (a test)");
-    logctx_set_int(ctx, "http.response.status_code", 200);
-    logctx_set_int(ctx, "http.response.body.size", 123456);
-    logctx_set_double(ctx, "app.score", 0.73);
-    logctx_set_double(ctx, "app.ratio", 12.5);
-    logctx_add_event(ctx, "looked up", &reason, 1);
-    logctx_exit(ctx);
-    logctx_unref(ctx);
+    bench_span(logctx_kind("GET /rooms/{id}/messages"), true);
     record = logctx_recorder_at(recorder, 0);
     size_t length;
     logctx__span_batch_init(&batch, NULL, 0, (size_t)1 << 26);

@@ -23,20 +23,8 @@ static void make_kind(void)
 
 static void live(uint64_t times)
 {
-    for (uint64_t i = 0; i < times; i++) {
-        logctx_t *ctx = logctx_new(kind, NULL);
-        logctx_enter(ctx);
-        logctx_set_string(ctx, "http.request.method", "GET");
-        logctx_set_string(ctx, "http.route", "/rooms/{id}/messages");
-        logctx_set_string(ctx, "url.scheme", "https");
-        logctx_set_string(ctx, "user_agent.original", "bench/1.0 (a test)");
-        logctx_set_int(ctx, "http.response.status_code", 200);
-        logctx_set_int(ctx, "http.response.body.size", 123456);
-        logctx_set_double(ctx, "app.score", 0.73);
-        logctx_set_double(ctx, "app.ratio", 12.5);
-        logctx_exit(ctx);
-        logctx_unref(ctx);
-    }
+    for (uint64_t i = 0; i < times; i++)
+        bench_span(kind, false);
 }
 
 static void live_bare(uint64_t times)
