@@ -143,11 +143,11 @@ def check_keys(pid):
 def check_details(screen):
     screen.press("d" + DOWN, lambda s: s.names()[:2] == ["GET-1", "GET-2"])
     screen.press("\r", lambda s: re.search(r"^GET-1   request   kind GET /rooms/\{id\}$", s.text(), re.M))
-    text = screen.text()
+    # The screen comes in pieces: each is waited for.
     for part in (r"^state    idle, of thread \d+; ", r"^made at  \S*top_subject\.c:\d+ make$", r"^trace    [0-9a-f]{32}",
                  r"^span     [0-9a-f]{16}$", r"^database 3 transactions in 15\.0ms, 0 open; waited 7\.0ms; 33 rows$",
                  r"^cpu      40\.\dms ", r"^life     \[[#wt.]+\]$", r"^ +\S+ ago  GET-2 +-> sentinel +\S+top_subject.c:\d+ main$"):
-        assert re.search(part, text, re.M), (part, text)
+        screen.wait(lambda s, part=part: re.search(part, s.text(), re.M))
     screen.press(DOWN, lambda s: re.search(r"^GET-2   request", s.text(), re.M))
     screen.press(END, lambda s: not re.search(r"^GET-2   request", s.text(), re.M))
     screen.press("\r", lambda s: "last switches" not in s.text())
