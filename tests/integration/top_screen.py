@@ -105,7 +105,10 @@ class Screen:
 
 
 def check_first_look(pid):
-    screen = Screen("-d", "0.1", pid).wait(lambda s: "q quit" in s.text() and "a second" in s.text())
+    # The screen comes in pieces, and a program that has just begun may still be running: all of it is waited for.
+    screen = Screen("-d", "0.1", pid).wait(lambda s: "q quit" in s.text() and "+0 -0 a second" in s.text() and
+                                           re.search(r"^thread \(\d+\) .*sleeps in BLOCKED-1, since ", s.text(), re.M) and
+                                           len(s.rows()) == 8 and any("asleep" in row for row in s.rows()))
     text = screen.text()
     assert re.match(rf"top_subject  pid {pid}  up \d", text), text
     assert "7 in flight: 1 running, 1 txn, 1 idle, 4 new; 1 held; +0 -0 a second" in text, text
@@ -191,7 +194,7 @@ def check_unknown_terminal(pid):
 def check_end_of_process():
     """What was there last stays on the screen when the process is killed."""
     with top_shared.Subject(SUBJECT) as subject:
-        screen = Screen("-d", "0.1", subject.pid).wait(lambda s: "q quit" in s.text() and "GET-1" in s.text())
+        screen = Screen("-d", "0.1", subject.pid).wait(lambda s: "q quit" in s.text() and len(s.rows()) == 8)
         subject.kill()
         screen.wait(lambda s: "is gone; as it was at" in s.text() and "every" not in s.text())
         assert len(screen.rows()) == 8, screen.text()
