@@ -31,7 +31,7 @@ cache_root() {
         printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/logctx"
     else
         die "neither LOGCTX_CACHE, XDG_CACHE_HOME nor HOME is set; set LOGCTX_CACHE to a directory that may" \
-            "hold 30 MB."
+            "hold 80 MB."
     fi
 }
 
@@ -104,7 +104,7 @@ build() {
     cd "$entry/work"
     cp "$here/go.mod" "$here/go.sum" .
     say "building OpenTelemetry Collector $(manifest_version) with $("$go" env GOVERSION), once; it is kept" \
-        "in $entry. With an empty Go cache this fetches about 200 modules and takes two to five minutes."
+        "in $entry. With an empty Go cache this fetches about 300 modules and takes two to five minutes."
     trap 'say "the build failed; the lines above say why. A first build needs a Go module proxy (GOPROXY)," \
         "later ones need no network."' EXIT
     generate
