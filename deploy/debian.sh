@@ -15,10 +15,10 @@
     packages_load=(curl)
     # To build and run the unit and conformance tests.
     packages_unit=(libcmocka-dev protobuf-compiler python3 python3-pyte locales git)
-    # The rest of tests/run.sh: sanitizers, fuzzing, the checks, the other compilers and libc.
+    # The rest of tests/run.sh: sanitizers, fuzzing, the checks, the other compilers and libc; Prometheus for the queries.
     packages_checks=(
         g++ gdb strace clang clang-format clang-tidy libclang-rt-14-dev llvm valgrind musl-tools shellcheck binutils make curl
-        ca-certificates mandoc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+        ca-certificates mandoc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3-yaml prometheus)
 }
 
 # Prints those of the packages that are not installed, as the names to install.
