@@ -10,7 +10,7 @@
 
 struct logctx__endpoint {
     char url[2048];
-    char shown[512]; // scheme, host, port and path: without user, password, query and fragment
+    char shown[576]; // scheme, host, port and path, each cut: without user, password, query and fragment
     char host[256];
     int64_t port;
 };
