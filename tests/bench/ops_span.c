@@ -21,12 +21,6 @@ static void make_kind(void)
     kind = logctx_kind("GET /rooms/{id}/messages");
 }
 
-static void live(uint64_t times)
-{
-    for (uint64_t i = 0; i < times; i++)
-        bench_span(kind, false);
-}
-
 static void live_bare(uint64_t times)
 {
     for (uint64_t i = 0; i < times; i++) {
@@ -35,6 +29,13 @@ static void live_bare(uint64_t times)
         logctx_exit(ctx);
         logctx_unref(ctx);
     }
+}
+
+#ifdef BENCH_EXPORTER
+static void live(uint64_t times)
+{
+    for (uint64_t i = 0; i < times; i++)
+        bench_span(kind, false);
 }
 
 static void sample_none(void)
@@ -48,7 +49,6 @@ static void sample_all(void)
     logctx_set_sampler(LOGCTX_SAMPLER_PARENTBASED_ALWAYS_ON);
 }
 
-#ifdef BENCH_EXPORTER
 static logctx_otlp_t *otlp;
 
 static void start_exporter(void)
