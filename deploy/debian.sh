@@ -15,18 +15,24 @@
     packages_load=(curl)
     # To build and run the unit and conformance tests.
     packages_unit=(libcmocka-dev protobuf-compiler python3 python3-pyte locales git)
+    # To test the dashboard's page: the browser, and fonts for it.
+    packages_page=(nodejs npm chromium fonts-liberation)
     # The rest of tests/run.sh: sanitizers, fuzzing, the checks, the other compilers and libc; Prometheus for the queries.
     packages_checks=(
         g++ gdb strace clang clang-format clang-tidy libclang-rt-14-dev llvm valgrind musl-tools shellcheck binutils make curl
         ca-certificates openssl mandoc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3-yaml prometheus)
 }
 
-# Prints those of the packages that are not installed, as the names to install.
+# Prints those of the packages that are not installed, as the names to install. npm often comes with a Node of another
+# origin, which Debian's package of that name would replace.
 packages_missing() {
     local entry name
     for entry in "$@"; do
         for name in ${entry//|/ }; do
             if dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -x installed >/dev/null; then
+                continue 2
+            fi
+            if [ "$name" = npm ] && command -v npm >/dev/null; then
                 continue 2
             fi
         done

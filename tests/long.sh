@@ -1,6 +1,7 @@
 #!/bin/bash
 # What takes longer than a person waits: the same fuzz targets for longer and with other random choices each time, the
-# thread tests again and again, and the demo under load for as long, whose memory has to stay where it is.
+# thread tests again and again, the demo under load for as long, whose memory has to stay where it is, and a minute of
+# 20,000 spans a second for the dashboard.
 # SPDX-License-Identifier: Apache-2.0
 set -u -o pipefail
 
@@ -8,13 +9,13 @@ usage() {
     cat <<'END'
 usage: tests/long.sh [--seconds N] [--no-install] [--stages "NAME ..."]
   --seconds N      for each fuzz target, and for the soak (default 600)
-  --stages NAMES   only these of: fuzz repeat soak
+  --stages NAMES   only these of: fuzz repeat soak receive
 END
 }
 
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 seconds=600
-stages="fuzz repeat soak"
+stages="fuzz repeat soak receive"
 install=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -77,17 +78,29 @@ stage_soak() {
     [ "$warm" -gt 0 ] && [ "$((last - warm))" -le "$room" ] && grep -q 'the two agree' build/soak.log
 }
 
+# What the dashboard acknowledged has to be in its store, or counted as dropped for its limits.
+stage_receive() {
+    local program=build/deploy/dashboard/logctx-dashboard
+    command -v node >/dev/null || { echo "node is missing (Debian: nodejs)."; return 1; }
+    [ -x "$program" ] || cmake --build build --target logctx-dashboard >build/receive.log 2>&1 || {
+        tail -n 20 build/receive.log
+        return 1
+    }
+    LOGCTX_DASHBOARD=$program node tests/page/load.mjs 60 20000
+}
+
 run_stage() {
     case $1 in
     fuzz) stage_fuzz ;;
     repeat) stage_repeat ;;
     soak) stage_soak ;;
+    receive) stage_receive ;;
     esac
 }
 
 for stage in $stages; do
     case $stage in
-    fuzz | repeat | soak)
+    fuzz | repeat | soak | receive)
         echo "== $stage"
         run_stage "$stage" || { failed=$((failed + 1)); echo "== $stage: FAILED"; }
         ;;

@@ -141,7 +141,7 @@ stage_fuzz() {
 
 main() {
     local packages=("${packages_build[@]}" "${packages_unit[@]}") stage
-    [ "$quick" = yes ] || packages+=("${packages_load[@]}" "${packages_checks[@]}")
+    [ "$quick" = yes ] || packages+=("${packages_load[@]}" "${packages_page[@]}" "${packages_checks[@]}")
     if [ "$install" = yes ]; then
         packages_install "${packages[@]}" || stage_failed install "the tests go on with what there is."
         packages_leave_root "$script" ${arguments[@]+"${arguments[@]}"}

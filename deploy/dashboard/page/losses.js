@@ -234,7 +234,8 @@ class Losses {
     resized() {
         if (!this.drawn || !this.rec?.isConnected) return;
         const { example, kind } = this.shown;
-        const width = Math.max(160, Math.min(420, this.detail.clientWidth - 32 - 480));
+        const beside = this.detail.clientWidth < 900 ? 400 : 480;
+        const width = Math.max(160, Math.min(420, this.detail.clientWidth - 32 - beside));
         if (width === this.lanesWidth) return;
         this.lanesWidth = width;
         this.rec.querySelector('.flight, .quiet')?.remove();
