@@ -520,6 +520,8 @@ static void on_gone(connection_t *c)
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     connection_t *c = (connection_t *)stream;
+    logctx_poll_woke(); // libuv calls back while it goes through what its poll has found
+    logctx_loop_ran(0); // so this callback waited for those before it: logctx.loop.delay
     c->filled += count > 0 ? (size_t)count : 0;
     if (count < 0)
         on_gone(c);
