@@ -230,7 +230,7 @@ def _how_bad():
         count("On a wrong thread", "Contexts started or stopped on another thread than their own. Two threads with one "
               "context are a data race.", increase(errors, wrong_thread), red),
         share_stat(TO_OVERVIEW),
-        count("Kinds of errors", "How many different kinds of errors there were.",
+        count("Different kinds", "How many different kinds of errors there were.",
               "count(sum by (logctx_error_kind) (increase(%s{%s}[$__range])) > 0) or vector(0)" % (errors, LOSS), red),
         count("Wrong use", "Calls that the library refused or that threw: not counted as losses.",
               increase(errors, MATCH + ', logctx_error_kind=~"%s"' % MISUSE), red),
@@ -304,7 +304,7 @@ def exporter():
     page.row("Requests to the endpoint", *_requests())
     page.row("Metrics", *_metrics())
     page.row("Processes", table(
-        "Processes", "What the processes say of themselves: the resource of their telemetry.", "none",
+        "Who sends", "What the processes say of themselves: the resource of their telemetry.", "none",
         [("Up", "none", "max by (job, instance, host_name, process_pid, service_version, telemetry_sdk_version) "
           "(target_info{%s})" % MATCH)],
         (("job", "Job"), ("instance", "Instance"), ("host_name", "Host"), ("process_pid", "Process"),
@@ -369,8 +369,8 @@ def _requests():
                "answered.", "cpm",
                [query("60 * " + rate(OPERATION + "_count", MATCH, "otel_component_type, http_response_status_code"),
                       "{{otel_component_type}} {{http_response_status_code}}")], THIRD),
-        series("Time of an export", "Mean, with its retries.", "s", [query(mean, "{{otel_component_type}}")], THIRD),
-        series("Failed requests", "Exports per minute that failed after their retries, by reason.", "cpm",
+        series("Time of an export by signal", "Mean, with its retries.", "s", [query(mean, "{{otel_component_type}}")], THIRD),
+        series("Failed requests by reason", "Exports per minute that failed after their retries, by reason.", "cpm",
                [query("60 * " + rate(OPERATION + "_count", FAILED, "otel_component_type, error_type"),
                       "{{otel_component_type}} {{error_type}}")], THIRD, stacked=True, bars=True),
     )
@@ -379,7 +379,7 @@ def _requests():
 def _metrics():
     collection = "otel_sdk_metric_reader_collection_duration_seconds"
     return (
-        series("Metric points", "Per second, delivered and on the way.", "cps",
+        series("Metric points and where they are", "Per second, delivered and on the way.", "cps",
                [query(rate(POINTS, MATCH + ', error_type=""'), "delivered"),
                 query(rate(POINTS, FAILED, "error_type"), "failed: {{error_type}}"),
                 query("sum(otel_sdk_exporter_metric_data_point_inflight{%s})" % MATCH, "on the way")], THIRD,

@@ -89,6 +89,14 @@ def panel_title_description_rule(model):
             yield panel, "has no title, or nothing that describes it"
 
 
+def unique_titles_rule(model):
+    """A title is how people, .lint and the tests name a panel."""
+    titles = [panel["title"] for panel in query_sources.panels(model)]
+    for panel in query_sources.panels(model):
+        if titles.count(panel["title"]) > 1:
+            yield panel, "has the title of another one"
+
+
 def panel_units_rule(model):
     for panel in query_sources.panels(model):
         if panel["fieldConfig"]["defaults"].get("unit") not in UNITS:
@@ -181,7 +189,7 @@ def exemplars_rule(model):
 RULES = (template_datasource_rule, template_job_rule, template_instance_rule, template_label_promql_rule,
          template_on_time_change_reload_rule, panel_datasource_rule, panel_title_description_rule, panel_units_rule,
          panel_no_targets_rule, target_promql_rule, target_rate_interval_rule, target_job_rule, target_instance_rule,
-         nothing_of_an_installation, links_rule, layout_rule, exemplars_rule)
+         nothing_of_an_installation, unique_titles_rule, links_rule, layout_rule, exemplars_rule)
 
 
 def _first(model):
@@ -216,6 +224,7 @@ SPOILERS = {
     target_job_rule: _expr('job=~"$job", ', ""),
     target_instance_rule: _expr('instance=~"$instance"', 'instance="$instance"'),
     nothing_of_an_installation: lambda model: model.update(id=7),
+    unique_titles_rule: lambda model: _first(model).update(title=list(query_sources.panels(model))[-1]["title"]),
     links_rule: lambda model: model["links"].clear(),
     layout_rule: lambda model: _first(model)["gridPos"].update(x=23),
     exemplars_rule: lambda model: _first(model)["targets"][0].update(exemplar=True),

@@ -13,47 +13,16 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=logctx-otelcol
 builder=go.opentelemetry.io/collector/cmd/builder
 
-say() { printf 'collector: %s\n' "$*" >&2; }
-die() { say "$*"; exit 1; }
+what="OpenTelemetry Collector"
+tag=collector
+# shellcheck source=../go.sh
+. "$here/../go.sh"
 
 manifest_version() { sed -n 's/^  version: *//p' "$here/builder.yaml"; }
-wanted_go() { sed -n 's/^go //p' "$here/go.mod"; }
 
 # What the binary is made from, and for which machine: a home directory may be shared between machines.
 fingerprint() {
     { cat "$here/builder.yaml" "$here/go.mod" "$here/go.sum"; uname -sm; } | sha256sum | cut -c1-12
-}
-
-cache_root() {
-    if [ -n "${LOGCTX_CACHE:-}" ]; then
-        printf '%s\n' "$LOGCTX_CACHE"
-    elif [ -n "${XDG_CACHE_HOME:-}${HOME:-}" ]; then
-        printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/logctx"
-    else
-        die "neither LOGCTX_CACHE, XDG_CACHE_HOME nor HOME is set; set LOGCTX_CACHE to a directory that may" \
-            "hold 80 MB."
-    fi
-}
-
-# The version is asked inside the module: a Go that can fetch a newer toolchain for itself answers with that
-# one, and one that cannot answers with its own, which is then too old.
-find_go() {
-    local candidate version wanted
-    wanted=$(wanted_go)
-    for candidate in ${LOGCTX_GO:-"$(type -P go || true)" /usr/local/go/bin/go /usr/lib/go-*/bin/go}; do
-        [ -x "$candidate" ] || continue
-        version=$(cd "$here" && "$candidate" env GOVERSION 2>/dev/null) || continue
-        version=${version#go}
-        if printf '%s\n' "$wanted" "$version" | sort -V -C; then
-            printf '%s\n' "$candidate"
-            return
-        fi
-        say "$candidate is Go ${version:-of an unknown version}, which is too old for this Collector."
-    done
-    say "*** SKIPPED: the OpenTelemetry Collector cannot be built, because there is no Go toolchain of" \
-        "version $wanted or later. Debian 12's golang (1.19) is too old: unpack a current one of go.dev/dl" \
-        "to /usr/local/go, or put its bin directory in PATH, or set LOGCTX_GO to its go program. ***"
-    exit 77
 }
 
 # The manifest names the versions a reader sees and the binary reports, go.mod those that are built.
@@ -63,19 +32,6 @@ check_pins() {
         grep -qE "^[[:space:]]$module $version( |\$)" "$here/go.mod" ||
             die "builder.yaml asks for $module $version, but go.mod does not pin that; run build.sh --pin."
     done < <(sed -n 's/^ *- gomod: *//p' "$here/builder.yaml")
-}
-
-# Turns the go command's stream of names into a line now and then; whatever is not a name is passed on.
-narrate() {
-    local verb=$1 step=$2 total=$3 count=0 line
-    while IFS= read -r line; do
-        case $line in
-        'go: downloading '*) ;;
-        *[[:space:]]*) say "$line"; continue ;;
-        esac
-        count=$((count + 1))
-        [ $((count % step)) -ne 0 ] || say "$verb $count$total ..."
-    done
 }
 
 # Writes the program's source into ./source with the Collector's builder, itself built from the pins.
@@ -138,10 +94,7 @@ pin() {
 }
 
 main() {
-    # No cgo: one static binary, no C compiler needed. The rest keeps a developer's own settings out.
-    export CGO_ENABLED=0 GO111MODULE=on GOWORK=off GOFLAGS="${GOFLAGS:-} -buildvcs=false"
-    unset GOOS GOARCH
-
+    go_environment
     if [ "${1:-}" = --pin ]; then
         go=$(find_go)
         pin
@@ -150,17 +103,9 @@ main() {
     [ $# -eq 0 ] || die "unknown argument '$1'; the only one there is, is --pin."
 
     check_pins
-    local root entry lock
+    local root
     root=$(cache_root)
-    entry=$root/otelcol-$(manifest_version)-$(fingerprint)
-    if [ ! -x "$entry/$name" ]; then
-        go=$(find_go)
-        mkdir -p "$entry" || die "cannot create the cache directory $entry; set LOGCTX_CACHE to another one."
-        exec {lock}>"$entry/lock"
-        flock -n "$lock" || { say "another build of this Collector is under way; waiting." && flock "$lock"; }
-        [ -x "$entry/$name" ] || build "$entry"
-    fi
-    printf '%s\n' "$entry/$name"
+    build_once "$root/otelcol-$(manifest_version)-$(fingerprint)" "$name"
 }
 
 main "$@"

@@ -42,14 +42,14 @@ RESOURCE = ("service.name", "service.instance.id", "process.pid", "process.execu
 class Demo:
     """A running logctx-demo that sends to `endpoint`; the account that it leaves is its `stats`."""
 
-    def __init__(self, folder, endpoint):
+    def __init__(self, folder, endpoint, **settings):
         self.port_file, self.stats_file = folder / "port", folder / "stats.json"
         self.log_path = folder / "demo.log"
         environment = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")} | {
             "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
             "OTEL_BSP_SCHEDULE_DELAY": "50",
             "OTEL_METRIC_EXPORT_INTERVAL": "200",
-        }
+        } | settings
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [DEMO, "--port", "0", "--port-file", self.port_file, "--stats-file", self.stats_file],
