@@ -19,6 +19,12 @@ SHARE_LIMIT = 0.1  # unattributed CPU; the alert's threshold as well, and a test
 
 # Wrong use of the library's functions: counted with the errors, but nothing is lost by it.
 MISUSE = "bgproc_exception|negative_duration|already_called|unhandled_failure|invalid_use"
+# The three ways in which a switch goes wrong; each error but wrong use is in one of them. The sets are those of the alerts.
+LOST_OR_MIXED_UP = ("context_lost|unexpected_context|previous_context_mismatch|background_maintained_violation|leaked_to_loop|"
+                    "nested_from_sentinel|threadpool_from_sentinel|unfinished_at_exit|outlived_parent|"
+                    "thread_exit_with_context|utime_backwards|stime_backwards")
+RUN_AFTER_END = "restarted_finished|restarted_active|bgproc_reentered|bgproc_exited"
+WRONG_THREAD = "started_on_different_thread|stopped_on_different_thread|stop_without_start"
 MATCH = 'job=~"$job", instance=~"$instance"'
 OF_KIND = MATCH + ', logctx_kind=~"$kind"'
 LOSS = MATCH + ', logctx_error_kind!~"%s"' % MISUSE
@@ -215,25 +221,26 @@ def losses():
 
 def _how_bad():
     errors, created = "logctx_transition_errors_total", "logctx_context_created_total"
-    wrong_thread = MATCH + ', logctx_error_kind=~"started_on_different_thread|stopped_on_different_thread"'
-    reentered = MATCH + ', logctx_error_kind=~"restarted_finished|restarted_active|bgproc_reentered"'
-    lost = MATCH + ', logctx_error_kind=~"context_lost|unexpected_context|previous_context_mismatch|leaked_to_loop"'
+
+    def of(kinds):
+        return increase(errors, MATCH + ', logctx_error_kind=~"%s"' % kinds)
+
     red = steps((0.5, LOST))
     return (
         errors_stat(None),
         count("Per thousand contexts", "Transition errors of the range for every thousand contexts made in it.", "1000 * %s / %s"
               % (increase(errors, LOSS), increase(created, MATCH)), steps((1, LOST)), decimals=2),
-        count("Lost or mixed up", "context_lost, unexpected_context, previous_context_mismatch, leaked_to_loop: CPU and "
-              "database time went to nobody, or to another context.", increase(errors, lost), red),
-        count("Run after their end", "restarted_finished, restarted_active, bgproc_reentered: work went on in a context that "
-              "was over, and is in no span.", increase(errors, reentered), red),
+        count("Lost or mixed up", "Contexts that were lost, covered by another one, left current or never ended: CPU and "
+              "database time went to nobody, or to another context.", of(LOST_OR_MIXED_UP), red),
+        count("Run after their end", "Work that went on in a context that was over. It is in no span, and may use what the "
+              "request has freed.", of(RUN_AFTER_END), red),
         count("On a wrong thread", "Contexts started or stopped on another thread than their own. Two threads with one "
-              "context are a data race.", increase(errors, wrong_thread), red),
+              "context are a data race.", of(WRONG_THREAD), red),
         share_stat(TO_OVERVIEW),
         count("Different kinds", "How many different kinds of errors there were.",
               "count(sum by (logctx_error_kind) (increase(%s{%s}[$__range])) > 0) or vector(0)" % (errors, LOSS), red),
         count("Wrong use", "Calls that the library refused or that threw: not counted as losses.",
-              increase(errors, MATCH + ', logctx_error_kind=~"%s"' % MISUSE), red),
+              of(MISUSE), red),
     )
 
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints the tables of telemetry.h, error.h and otlp.h as JSON, for queries.py. One thread; nothing of the library is called.
+// Prints the tables of telemetry.h, error.h, otlp.h and alerts.h as JSON, for queries.py. One thread; nothing of the library is called.
+#include "alerts.h"
+
 #include <logctx/context.h>
 #include <logctx/error.h>
 #include <logctx/otlp.h>
@@ -35,6 +37,22 @@ static void item(const char *name, const char *second_key, const char *second, c
     comma = ",";
 }
 
+// Its limit, and the kinds of errors that it counts.
+static void alert(const char *name, double limit, uint32_t kinds)
+{
+    printf("%s\n  {\"name\": \"%s\", \"limit\": %g, \"kinds\": [", comma, name, limit);
+    comma = "";
+#define LOGCTX_X(id, text, cls, origin, severity, sentence, help)                                                      \
+    if (kinds & ALERT_BIT(id)) {                                                                                       \
+        printf("%s\"%s\"", comma, text);                                                                               \
+        comma = ", ";                                                                                                  \
+    }
+    LOGCTX_ERRORS(LOGCTX_X)
+#undef LOGCTX_X
+    fputs("]}", stdout);
+    comma = ",";
+}
+
 int main(void)
 {
     puts("{");
@@ -66,6 +84,11 @@ int main(void)
     open_list("event_attributes");
 #define LOGCTX_X(id, key, type, text) item(key, "class", "", "", "");
     LOGCTX_EVENT_ATTRIBUTES(LOGCTX_X)
+#undef LOGCTX_X
+    close_list();
+    open_list("alerts");
+#define LOGCTX_X(id, text, name, severity, group, signal, kinds, by, limit, ...) alert(name, limit, kinds);
+    LOGCTX_ALERTS(LOGCTX_X)
 #undef LOGCTX_X
     close_list();
     puts("\n}");

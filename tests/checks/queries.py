@@ -51,7 +51,7 @@ class Names:
                 selected = promql.read(rule["expr"])[0]
                 self.series[rule["record"]] = set().union(*(self.series.get(each.metric, set()) for each in selected),
                                                           rule.get("labels", {}))
-        names = {what: {row["name"] for row in table[what]} for what in table}
+        names = {what: {row["name"] for row in rows} for what, rows in table.items()}
         self.misuse = {row["name"] for row in table["error_kinds"] if row["class"] == "misuse"}
         self.values = {"logctx_error_kind": names["error_kinds"], "logctx_type": names["types"], "cpu_mode": MODES,
                        "otel_span_sampling_result": SAMPLING}
@@ -133,6 +133,28 @@ def not_promql(promtool, queries):
             yield "%s: promtool refuses it: %s" % (where, line.strip())
 
 
+def unlike_the_alerts(table, models):
+    """Where the dashboards draw a line or count a set of errors, it is that of the alerts."""
+    panels = {(name, panel["title"]): panel for name, model in models.items() for panel in query_sources.panels(model)}
+    limit = next(row["limit"] for row in table["alerts"] if row["name"] == "LogctxUnattributedCpuHigh")
+    for (name, title), panel in panels.items():
+        if title.startswith("Unattributed") and "share" in title + panel["description"].lower() and \
+                panel["fieldConfig"]["defaults"]["unit"] == "percentunit" and "loop" not in title and \
+                panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["value"] != limit:
+            yield "%s: panel '%s' draws its line not at the alert's %g" % (name, title, limit)
+    counted = {}
+    for title in ("Lost or mixed up", "Run after their end", "On a wrong thread", "Wrong use"):
+        (selector,), _ = promql.read(panels["logctx-losses.json", title]["targets"][0]["expr"])
+        counted[title] = set(next(each.value for each in selector.matchers if each.label == "logctx_error_kind").split("|"))
+    for row in table["error_kinds"]:
+        homes = [title for title, kinds in counted.items() if row["name"] in kinds]
+        if len(homes) != 1 or (homes == ["Wrong use"]) != (row["class"] == "misuse"):
+            yield "logctx-losses.json counts %s in %s" % (row["name"], homes or "no panel")
+    for row in table["alerts"]:
+        if row["kinds"] and not any(set(row["kinds"]) <= kinds for kinds in counted.values()):
+            yield "logctx-losses.json has no panel with all kinds of %s" % row["name"]
+
+
 def prove_the_rules(names, promtool):
     """Each rule is tried on a query that it has to refuse, and on one that it must not."""
     good = 'sum by (logctx_kind) (rate(logctx_context_created_total{job=~"$job", logctx_type="request"}[5m]))'
@@ -181,6 +203,11 @@ def main():
         wrong += ["%s: %s" % (query.where, line) for line in found]
         if query.label and query.label not in names.series[promql.read(query.text)[0][0].metric]:
             wrong.append("%s: there is no label %s" % (query.where, query.label))
+    models = query_sources.dashboards(root)
+    wrong += unlike_the_alerts(table, models)
+    for spoilt in (json.loads(json.dumps(models).replace("leaked_to_loop|", "")),
+                   json.loads(json.dumps(models).replace('"value": 0.1', '"value": 0.2'))):
+        assert list(unlike_the_alerts(table, spoilt)), "a dashboard that differs from the alerts is not refused"
     wrong += not_promql(promtool, [query for query in queries if query.language == "promql"])
     for line in wrong:
         print(line)
