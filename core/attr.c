@@ -11,7 +11,7 @@
 
 static bool may_record(const logctx_t *ctx)
 {
-    return (ctx->profile.flags & LOGCTX_FLAG_SAMPLED) && !ctx->over_limit && logctx__has_sink() && !is_inert(ctx);
+    return (ctx->profile.flags & LOGCTX_FLAG_SAMPLED) && !ctx->over_limit && has_sink() && !is_inert(ctx);
 }
 
 bool logctx_is_recording(const logctx_t *ctx)
@@ -27,16 +27,30 @@ static bool refuse_null(const logctx_t *ctx, const char *text)
     return true;
 }
 
+// Taken and given back at once, and nearly always free.
+static inline void take_lock(lock_t *lock)
+{
+    unsigned char seen = 0;
+    if (unlikely(!atomic_compare_exchange_strong_explicit(lock, &seen, logctx__generation(), memory_order_acquire,
+                                                          memory_order_relaxed)))
+        logctx__lock(lock);
+}
+
+static inline void give_lock(lock_t *lock)
+{
+    atomic_store_explicit(lock, 0, memory_order_release);
+}
+
 // Takes the lock and gives the record, or says in *status why there is none; then the lock is not held.
-static logctx_record_t *begin(logctx_t *ctx, logctx_status_t *status)
+static inline logctx_record_t *begin(logctx_t *ctx, logctx_status_t *status)
 {
     *status = LOGCTX_OK;
     if (is_sentinel(ctx) || !may_record(ctx))
         return NULL;
     struct thread *thread = this_thread();
-    logctx__lock(&ctx->lock);
-    logctx_record_t *record = ctx->sealed ? NULL : logctx__record_of(thread, ctx);
-    if (record)
+    take_lock(&ctx->lock);
+    logctx_record_t *record = ctx->sealed ? NULL : ctx->record ? ctx->record : logctx__record_of(thread, ctx);
+    if (likely(record != NULL))
         return record;
     *status = ctx->sealed ? LOGCTX_E_FINISHED : LOGCTX_E_NO_MEMORY;
     logctx__unlock(&ctx->lock);
@@ -61,38 +75,62 @@ static bool is_sound(const logctx_value_t *value)
     return false;
 }
 
-logctx_status_t logctx_set_attr(logctx_t *ctx, logctx_attr_t attr)
+static logctx_status_t set(logctx_t *ctx, const logctx_attr_t *attr)
 {
     if (refuse_null(ctx, "an attribute was set on a NULL context; pass logctx_current() or a context of yours") ||
-        !attr.key || attr.key_length == 0 || !is_sound(&attr.value))
+        !attr->key || attr->key_length == 0 || !is_sound(&attr->value))
         return LOGCTX_E_INVALID;
     logctx_status_t status;
     logctx_record_t *record = begin(ctx, &status);
     if (!record)
         return status;
-    status = logctx__record_set(record, &attr, true);
-    logctx__unlock(&ctx->lock);
+    status = logctx__record_set(record, attr, true);
+    give_lock(&ctx->lock);
     return status;
+}
+
+logctx_status_t logctx_set_attr(logctx_t *ctx, logctx_attr_t attr)
+{
+    return set(ctx, &attr);
+}
+
+// What is set on a span that will not be: before a look at what it is, but for what would be refused. Most spans of a busy
+// server are not sampled.
+static inline bool is_idle(const logctx_t *ctx, const char *key)
+{
+    return ctx && key && *key && (is_sentinel(ctx) || !may_record(ctx));
 }
 
 logctx_status_t logctx_set_string(logctx_t *ctx, const char *key, const char *value)
 {
-    return logctx_set_attr(ctx, logctx_attr_string(key, value));
+    if (is_idle(ctx, key))
+        return LOGCTX_OK;
+    const logctx_attr_t attr = logctx_attr_string(key, value);
+    return set(ctx, &attr);
 }
 
 logctx_status_t logctx_set_int(logctx_t *ctx, const char *key, int64_t value)
 {
-    return logctx_set_attr(ctx, logctx_attr_int(key, value));
+    if (is_idle(ctx, key))
+        return LOGCTX_OK;
+    const logctx_attr_t attr = logctx_attr_int(key, value);
+    return set(ctx, &attr);
 }
 
 logctx_status_t logctx_set_double(logctx_t *ctx, const char *key, double value)
 {
-    return logctx_set_attr(ctx, logctx_attr_double(key, value));
+    if (is_idle(ctx, key))
+        return LOGCTX_OK;
+    const logctx_attr_t attr = logctx_attr_double(key, value);
+    return set(ctx, &attr);
 }
 
 logctx_status_t logctx_set_bool(logctx_t *ctx, const char *key, bool value)
 {
-    return logctx_set_attr(ctx, logctx_attr_bool(key, value));
+    if (is_idle(ctx, key))
+        return LOGCTX_OK;
+    const logctx_attr_t attr = logctx_attr_bool(key, value);
+    return set(ctx, &attr);
 }
 
 logctx_status_t logctx_add_event(logctx_t *ctx, const char *name, const logctx_attr_t *attrs, size_t count)
@@ -111,10 +149,11 @@ logctx_status_t logctx_add_event(logctx_t *ctx, const char *name, const logctx_a
 
 static logctx_status_t add_link(logctx_record_t *record, const logctx__wire_link_t *link)
 {
-    logctx__wire_limits_t limits = {logctx__limit_value_length(), logctx__limit_attributes_per_link()};
+    logctx__wire_limits_t limits = {READ_RELAXED(logctx__limits.value_length),
+                                    READ_RELAXED(logctx__limits.attributes_per_link)};
     size_t size = logctx__wire_link_size(link, &limits);
-    bool fits = size > 0 && record->live[2] < logctx__limit_links() &&
-                record->used - record->dead_bytes + size <= logctx__limit_span_bytes();
+    bool fits = size > 0 && record->live[2] < READ_RELAXED(logctx__limits.links) &&
+                record->used - record->dead_bytes + size <= READ_RELAXED(logctx__limits.span_bytes);
     uint8_t *bytes = fits ? logctx__record_reserve(record, size) : NULL;
     if (!bytes) {
         record->span.dropped_links++;

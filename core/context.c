@@ -263,7 +263,7 @@ static void say_limit(uint64_t live, uint64_t limit)
 // Sums over all threads are dear, so they are made once for every so many contexts, oftener near the limit.
 static bool over_limit(struct thread *thread)
 {
-    uint64_t made = READ_RELAXED(thread->created), limit = logctx__limit_live();
+    uint64_t made = READ_RELAXED(thread->created), limit = READ_RELAXED(logctx__limits.live);
     if (likely(made < thread->live_check_at && limit == thread->live_checked_limit))
         return false;
     thread->live_checked_limit = limit;
@@ -294,7 +294,7 @@ static void reset(logctx_t *ctx, struct thread *thread)
     atomic_store_explicit(&ctx->lock, 0, memory_order_relaxed);
     atomic_store_explicit(&ctx->home, READ_RELAXED(thread->id), memory_order_relaxed);
     atomic_store_explicit(&ctx->writer, thread, memory_order_relaxed);
-    memset((char *)ctx + offsetof(struct logctx, start), 0, sizeof *ctx - offsetof(struct logctx, start));
+    wipe((char *)ctx + offsetof(struct logctx, start), sizeof *ctx - offsetof(struct logctx, start));
 }
 
 static void set_previous(logctx_t *ctx)
@@ -533,7 +533,6 @@ static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *si
     logctx__family_fold(ctx);
     logctx__count_end(thread, ctx, age_ns(ctx, now), own.cpu_ns);
     probe_finish(ctx, age_ns(ctx, now), own.cpu_ns);
-    logctx__live_remove(ctx);
     ADD_OWNED(thread->ended, 1);
     if (is_recorded(ctx))
         ADD_OWNED(thread->ended_sampled, 1);
@@ -638,7 +637,7 @@ static void release(logctx_t *ctx)
         logctx_t *const held[] = {ctx->parent, READ_RELAXED(ctx->previous_held) ? ctx->previous : NULL};
         ctx->profile.valid = 0;
         let_go(ctx);
-        atomic_fetch_add_explicit(&ctx->generation, 1, memory_order_relaxed);
+        ADD_OWNED(ctx->generation, 1);
         struct thread *owner = ctx->owner;
         logctx__pool_put(&owner->contexts, ctx, owner == logctx__tls.thread);
         for (size_t i = 0; i < 2; i++)

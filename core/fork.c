@@ -11,17 +11,12 @@
 // Written in a child before its second thread exists.
 atomic_uint logctx__forks;
 // The same as 1 to 255, and round again: what is compared with it was written by this process or one of its last ancestors.
-static atomic_uchar generation = 1;
-
-unsigned char logctx__generation(void)
-{
-    return READ_RELAXED(generation);
-}
+atomic_uchar logctx__process_generation = 1;
 
 static void in_child(void)
 {
-    unsigned char next = (unsigned char)(READ_RELAXED(generation) + 1);
-    atomic_store_explicit(&generation, next ? next : 1, memory_order_relaxed);
+    unsigned char next = (unsigned char)(logctx__generation() + 1);
+    atomic_store_explicit(&logctx__process_generation, next ? next : 1, memory_order_relaxed);
     atomic_store_explicit(&logctx__forks, READ_RELAXED(logctx__forks) + 1, memory_order_relaxed);
     if (logctx__tls.thread) // whose state lies in the table
         *logctx__tls.thread->profile_slot = NULL;

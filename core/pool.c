@@ -112,11 +112,34 @@ void logctx__pool_put(struct pool *pool, void *block, bool owned)
         push(pool, block);
         return;
     }
+    struct pool_chain chain = {.first = NULL};
+    logctx__pool_gather(pool, block, &chain);
+    logctx__pool_give_back(pool, &chain);
+}
+
+void logctx__pool_gather(struct pool *pool, void *block, struct pool_chain *chain)
+{
     struct link *link = link_of(block);
     POISON(block, pool->block_size);
+    set_next(link, chain->first);
+    chain->first = link;
+    if (!chain->last)
+        chain->last = link;
+}
+
+void logctx__pool_give_back(struct pool *pool, struct pool_chain *chain)
+{
+    if (!chain->first)
+        return;
     void *head = READ_RELAXED(pool->returned);
     do {
-        set_next(link, head);
-    } while (!atomic_compare_exchange_weak_explicit(&pool->returned, &head, link, memory_order_release,
+        set_next(chain->last, head);
+    } while (!atomic_compare_exchange_weak_explicit(&pool->returned, &head, chain->first, memory_order_release,
                                                     memory_order_relaxed));
+    *chain = (struct pool_chain){.first = NULL};
+}
+
+const void *logctx__pool_next(const struct pool *pool)
+{
+    return pool->free_list ? block_of(pool->free_list) : NULL;
 }

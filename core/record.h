@@ -31,7 +31,7 @@ struct logctx_record {
     uint32_t dead_bytes;
     uint32_t live[3];    /* attributes, events, links that are not dead */
     uint32_t own_events; /* of live[1]: the library's, transition errors */
-    uint64_t keys[2];    /* a bit for each key's hash: most keys are new, and need no search */
+    uint64_t keys[4];    /* a bit for each key's hash: most keys are new, and need no search */
     struct entry *entries;
     uint8_t *bytes;
     logctx_span_t span;
@@ -46,6 +46,9 @@ struct logctx_record {
 
 /* A record for ctx to write to; NULL without memory. Under the context's lock. */
 LOGCTX_INTERNAL logctx_record_t *logctx__record_of(struct thread *thread, logctx_t *ctx);
+
+/* The bytes of this thread's next record, into its processor's cache. */
+LOGCTX_INTERNAL void logctx__record_fetch_bytes(const struct thread *thread);
 
 /* Room for `length` more bytes and one more entry; NULL beyond span_bytes or memory. Then commit what was written. */
 LOGCTX_INTERNAL uint8_t *logctx__record_reserve(logctx_record_t *record, size_t length);

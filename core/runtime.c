@@ -8,9 +8,7 @@
 
 #define MAX_SPAN_BYTES (64u << 20)
 
-static struct {
-    atomic_uint attributes, events, links, attributes_per_event, attributes_per_link, value_length, span_bytes, live;
-} limits = {128, 128, 128, 128, 128, UINT32_MAX, 1u << 20, 1000000};
+struct limits logctx__limits = {128, 128, 128, 128, 128, UINT32_MAX, 1u << 20, 1000000};
 
 static atomic_int sampler = LOGCTX_SAMPLER_PARENTBASED_ALWAYS_ON;
 
@@ -19,24 +17,24 @@ static struct {
     struct shared_string *default_server; /* NULL: "default" */
     _Atomic(struct shared_string *)
         plain_server; /* the same if it is kept for ever: then it is read without the lock */
-    atomic_bool has_random;
     logctx_random_t *random;
     void *random_user;
 } settings = {.lock = 0};
+atomic_bool logctx__has_custom_random;
 
 void logctx_get_limits(logctx_limits_t *out)
 {
     if (!out)
         return;
     *out = (logctx_limits_t){.struct_size = sizeof *out,
-                             .attributes = READ_RELAXED(limits.attributes),
-                             .events = READ_RELAXED(limits.events),
-                             .links = READ_RELAXED(limits.links),
-                             .attributes_per_event = READ_RELAXED(limits.attributes_per_event),
-                             .attributes_per_link = READ_RELAXED(limits.attributes_per_link),
-                             .attribute_value_length = READ_RELAXED(limits.value_length),
-                             .span_bytes = READ_RELAXED(limits.span_bytes),
-                             .live_contexts = READ_RELAXED(limits.live)};
+                             .attributes = READ_RELAXED(logctx__limits.attributes),
+                             .events = READ_RELAXED(logctx__limits.events),
+                             .links = READ_RELAXED(logctx__limits.links),
+                             .attributes_per_event = READ_RELAXED(logctx__limits.attributes_per_event),
+                             .attributes_per_link = READ_RELAXED(logctx__limits.attributes_per_link),
+                             .attribute_value_length = READ_RELAXED(logctx__limits.value_length),
+                             .span_bytes = READ_RELAXED(logctx__limits.span_bytes),
+                             .live_contexts = READ_RELAXED(logctx__limits.live)};
 }
 
 static void set(atomic_uint *cell, uint32_t value)
@@ -53,55 +51,15 @@ logctx_status_t logctx_set_limits(const logctx_limits_t *in)
     memcpy(&all, in, in->struct_size < sizeof all ? in->struct_size : sizeof all);
     if (all.span_bytes > MAX_SPAN_BYTES)
         return LOGCTX_E_INVALID;
-    set(&limits.attributes, all.attributes);
-    set(&limits.events, all.events);
-    set(&limits.links, all.links);
-    set(&limits.attributes_per_event, all.attributes_per_event);
-    set(&limits.attributes_per_link, all.attributes_per_link);
-    set(&limits.value_length, all.attribute_value_length);
-    set(&limits.span_bytes, all.span_bytes);
-    set(&limits.live, all.live_contexts);
+    set(&logctx__limits.attributes, all.attributes);
+    set(&logctx__limits.events, all.events);
+    set(&logctx__limits.links, all.links);
+    set(&logctx__limits.attributes_per_event, all.attributes_per_event);
+    set(&logctx__limits.attributes_per_link, all.attributes_per_link);
+    set(&logctx__limits.value_length, all.attribute_value_length);
+    set(&logctx__limits.span_bytes, all.span_bytes);
+    set(&logctx__limits.live, all.live_contexts);
     return LOGCTX_OK;
-}
-
-uint32_t logctx__limit_attributes(void)
-{
-    return READ_RELAXED(limits.attributes);
-}
-
-uint32_t logctx__limit_events(void)
-{
-    return READ_RELAXED(limits.events);
-}
-
-uint32_t logctx__limit_links(void)
-{
-    return READ_RELAXED(limits.links);
-}
-
-uint32_t logctx__limit_attributes_per_event(void)
-{
-    return READ_RELAXED(limits.attributes_per_event);
-}
-
-uint32_t logctx__limit_attributes_per_link(void)
-{
-    return READ_RELAXED(limits.attributes_per_link);
-}
-
-uint32_t logctx__limit_value_length(void)
-{
-    return READ_RELAXED(limits.value_length);
-}
-
-uint32_t logctx__limit_span_bytes(void)
-{
-    return READ_RELAXED(limits.span_bytes);
-}
-
-uint32_t logctx__limit_live(void)
-{
-    return READ_RELAXED(limits.live);
 }
 
 void logctx_set_sampler(logctx_sampler_t value)
@@ -166,13 +124,13 @@ void logctx_set_random(logctx_random_t *fill, void *user)
     logctx__lock(&settings.lock);
     settings.random = fill;
     settings.random_user = user;
-    atomic_store_explicit(&settings.has_random, fill != NULL, memory_order_relaxed);
+    atomic_store_explicit(&logctx__has_custom_random, fill != NULL, memory_order_relaxed);
     logctx__unlock(&settings.lock);
 }
 
 bool logctx__custom_random(void *out, size_t length)
 {
-    if (!READ_RELAXED(settings.has_random))
+    if (!READ_RELAXED(logctx__has_custom_random))
         return false;
     logctx__lock(&settings.lock);
     logctx_random_t *fill = settings.random;

@@ -178,10 +178,12 @@ void logctx__seal(struct thread *thread, logctx_t *ctx, uint64_t end_monotonic, 
     logctx__lock(&ctx->lock);
     ctx->sealed = true;
     bool wanted = (ctx->profile.flags & LOGCTX_FLAG_SAMPLED) || ctx->has_error;
-    bool sink = logctx__has_sink();
+    bool sink = has_sink();
     logctx_record_t *record = NULL;
     if (wanted && sink && !(ctx->over_limit && !ctx->has_error))
         record = logctx__record_of(thread, ctx);
+    if (record)
+        logctx__record_fetch_bytes(thread);
     bool filled = record && fill(thread, record, ctx, end_monotonic, own, total);
     if (filled)
         ctx->record = NULL;
@@ -235,7 +237,7 @@ static void send_error_span(struct thread *thread, logctx_t *ctx, const logctx_a
 // An event on the span while there is one, else (or if told so: the span will never come) a span of its own. Contexts in error are exported, sampled or not.
 void logctx__record_error(struct thread *thread, logctx_t *ctx, const logctx_attr_t *attrs, size_t count, bool apart)
 {
-    if (!logctx__has_sink())
+    if (!has_sink())
         return;
     logctx__lock(&ctx->lock);
     bool on_span = !ctx->sealed && !apart;

@@ -61,11 +61,10 @@ void logctx__live_add(struct shard *shard, logctx_t *ctx)
     logctx__unlock(&owner->lock);
 }
 
-void logctx__live_remove(logctx_t *ctx)
+// Under the owner's lock.
+static void live_remove(logctx_t *ctx)
 {
-    struct thread *owner = ctx->owner;
-    logctx__lock(&owner->lock);
-    struct shard *shard = owner->shards[ctx->series->number]; // of the owner, whoever the writer is by now
+    struct shard *shard = ctx->owner->shards[ctx->series->number]; // of the owner, whoever the writer is by now
     if (ctx->previous_live)
         ctx->previous_live->next_live = ctx->next_live;
     else
@@ -74,7 +73,6 @@ void logctx__live_remove(logctx_t *ctx)
         ctx->next_live->previous_live = ctx->previous_live;
     else
         shard->newest = ctx->previous_live;
-    logctx__unlock(&owner->lock);
 }
 
 static void observe(logctx_histogram_t *histogram, const double *bounds, double value, const logctx_t *ctx,
@@ -111,24 +109,36 @@ static unsigned duration_index(const logctx_t *ctx)
     return 0;
 }
 
-// In the shard of the thread that finishes the context, which is not always its owner.
+static void make_durations(struct thread *thread, struct shard *shard, unsigned index)
+{
+    logctx_histogram_t *histogram = calloc(1, sizeof *histogram);
+    logctx__lock(&thread->lock);
+    shard->durations[index] = histogram;
+    logctx__unlock(&thread->lock);
+}
+
+// In the shard of the thread that finishes the context, which is not always its owner: if it is, one lock will do.
 void logctx__count_end(struct thread *thread, logctx_t *ctx, uint64_t duration_ns, int64_t cpu_ns)
 {
     struct shard *shard = logctx__shard(thread, ctx->series);
-    if (!shard)
-        return;
+    bool owned = ctx->owner == thread;
     unsigned index = duration_index(ctx);
-    if (!shard->durations[index]) {
-        logctx_histogram_t *histogram = calloc(1, sizeof *histogram);
+    if (likely(shard != NULL)) {
+        if (unlikely(!shard->durations[index]))
+            make_durations(thread, shard, index);
+        uint64_t unix_ns = ctx->created_unix + duration_ns;
         logctx__lock(&thread->lock);
-        shard->durations[index] = histogram;
+        ADD_OWNED(shard->ended, 1);
+        if (likely(shard->durations[index] != NULL))
+            observe(shard->durations[index], logctx_duration_bounds, (double)duration_ns / 1e9, ctx, unix_ns);
+        observe(&shard->cpu_usage, logctx_cpu_bounds, cpu_ns > 0 ? (double)cpu_ns / 1e9 : 0.0, ctx, unix_ns);
+        if (likely(owned))
+            live_remove(ctx);
         logctx__unlock(&thread->lock);
+        if (likely(owned))
+            return;
     }
-    ADD_OWNED(shard->ended, 1);
-    uint64_t unix_ns = ctx->created_unix + duration_ns;
-    logctx__lock(&thread->lock);
-    if (shard->durations[index])
-        observe(shard->durations[index], logctx_duration_bounds, (double)duration_ns / 1e9, ctx, unix_ns);
-    observe(&shard->cpu_usage, logctx_cpu_bounds, cpu_ns > 0 ? (double)cpu_ns / 1e9 : 0.0, ctx, unix_ns);
-    logctx__unlock(&thread->lock);
+    logctx__lock(&ctx->owner->lock);
+    live_remove(ctx);
+    logctx__unlock(&ctx->owner->lock);
 }

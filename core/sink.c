@@ -11,13 +11,8 @@
 static struct {
     lock_t lock;
     _Atomic(const logctx_sink_t *) slots[LOGCTX_SINKS_MAX];
-    atomic_uint count;
 } table = {.lock = 0};
-
-bool logctx__has_sink(void)
-{
-    return READ_RELAXED(table.count) > 0;
-}
+atomic_uint logctx__sink_count; // as the slots
 
 // Sinks are inherited; what they do in a child is their own affair. A thread that is not here may have been between a slot
 // and the count.
@@ -26,7 +21,7 @@ void logctx__sinks_in_child(void)
     unsigned count = 0;
     for (size_t i = 0; i < LOGCTX_SINKS_MAX; i++)
         count += READ_RELAXED(table.slots[i]) != NULL;
-    atomic_store_explicit(&table.count, count, memory_order_relaxed);
+    atomic_store_explicit(&logctx__sink_count, count, memory_order_relaxed);
 }
 
 logctx_status_t logctx_sink_add(const logctx_sink_t *sink)
@@ -38,7 +33,7 @@ logctx_status_t logctx_sink_add(const logctx_sink_t *sink)
     for (size_t i = 0; i < LOGCTX_SINKS_MAX && status != LOGCTX_OK; i++)
         if (!READ_RELAXED(table.slots[i])) {
             atomic_store(&table.slots[i], sink);
-            atomic_fetch_add(&table.count, 1);
+            atomic_fetch_add(&logctx__sink_count, 1);
             status = LOGCTX_OK;
         }
     logctx__unlock(&table.lock);
@@ -52,7 +47,7 @@ static bool clear(const logctx_sink_t *sink)
     for (size_t i = 0; i < LOGCTX_SINKS_MAX && !found; i++)
         if (READ_RELAXED(table.slots[i]) == sink) {
             atomic_store(&table.slots[i], NULL);
-            atomic_fetch_sub(&table.count, 1);
+            atomic_fetch_sub(&logctx__sink_count, 1);
             found = true;
         }
     logctx__unlock(&table.lock);
@@ -77,19 +72,23 @@ logctx_status_t logctx_sink_remove(const logctx_sink_t *sink)
 // Takes the caller's reference. False: no sink was there.
 bool logctx__to_sinks(struct thread *thread, logctx_record_t *record)
 {
-    bool taken = false;
     unsigned depth = READ_RELAXED(thread->in_sink); // a sink may end a context of its own
     atomic_store(&thread->in_sink, depth + 1);
     thread->in_hook++;
+    const logctx_sink_t *last = NULL; // the last one gets our reference, so that a single one needs no other
     for (size_t i = 0; i < LOGCTX_SINKS_MAX; i++) {
         const logctx_sink_t *sink = atomic_load(&table.slots[i]);
         if (!sink)
             continue;
-        sink->ended(sink->user, logctx_record_ref(record));
-        taken = true;
+        if (last)
+            last->ended(last->user, logctx_record_ref(record));
+        last = sink;
     }
+    if (last)
+        last->ended(last->user, record);
     thread->in_hook--;
     atomic_store_explicit(&thread->in_sink, depth, memory_order_release);
-    logctx_record_unref(record);
-    return taken;
+    if (!last)
+        logctx_record_unref(record);
+    return last != NULL;
 }

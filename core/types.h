@@ -30,6 +30,7 @@
 #include <logctx/sink.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "cpu_clock.h"
 #include "table.h"
@@ -234,14 +235,20 @@ struct delay_cells {
     _Atomic uint64_t buckets[LOGCTX_BOUNDS + 1];
 };
 
-/* Fixed-size blocks of one thread: allocated by it alone, freed by anyone. */
+/* Fixed-size blocks of one thread: allocated by it alone, freed by anyone. What others write has a cache line of its own. */
 struct pool {
     size_t block_size;
-    bool in_table;            /* of contexts; the others are on the heap */
-    void *free_list;          /* owner only */
-    _Atomic(void *) returned; /* pushed by others with release, taken as a whole by the owner with acquire */
-    void *chunks;             /* for the end of the process; never unmapped: stale pointers stay readable */
+    bool in_table;   /* of contexts; the others are on the heap */
+    void *free_list; /* owner only */
+    void *chunks;    /* for the end of the process; never unmapped: stale pointers stay readable */
     void (*prepare)(void *block, struct thread *owner); /* of each new block, once */
+    /* Pushed by others with release, taken as a whole by the owner with acquire. */
+    _Atomic(void *) returned __attribute__((aligned(64)));
+};
+
+/* Blocks of one pool on their way back, by a thread that is not the owner: they are pushed together. */
+struct pool_chain {
+    void *first, *last;
 };
 
 /* The state of one application thread; taken over by a later thread when this one ends. Never freed. */
@@ -359,13 +366,29 @@ static inline uint64_t age_ns(const logctx_t *ctx, uint64_t now)
     atomic_store_explicit(&(cell), atomic_load_explicit(&(cell), memory_order_relaxed) + (amount), memory_order_relaxed)
 #define READ_RELAXED(cell) atomic_load_explicit(&(cell), memory_order_relaxed)
 
+/*
+ * memset() by the library's own, also where the compiler knows the size: it would make a `rep stos` of it, which takes as
+ * long to begin as the other to do all.
+ */
+static inline void wipe(void *at, size_t size)
+{
+#if defined(__x86_64__)
+    __asm__("" : "+r"(size));
+#endif
+    memset(at, 0, size);
+}
+
 /* lock.c */
 LOGCTX_INTERNAL void logctx__lock(lock_t *lock);
 LOGCTX_INTERNAL void logctx__unlock(lock_t *lock);
 
 /* fork.c: numbers that are others in a child of fork(): how many forks ago the library was loaded, and a short one */
 extern LOGCTX_INTERNAL atomic_uint logctx__forks;
-LOGCTX_INTERNAL unsigned char logctx__generation(void);
+extern LOGCTX_INTERNAL atomic_uchar logctx__process_generation;
+static inline unsigned char logctx__generation(void)
+{
+    return READ_RELAXED(logctx__process_generation);
+}
 LOGCTX_INTERNAL void logctx__begin_process(void);
 
 /* In a child, on its only thread, before fork() returns: plain stores, nothing that is not async-signal-safe. */
@@ -391,6 +414,10 @@ static inline bool is_inert(const logctx_t *ctx)
 /* pool.c */
 LOGCTX_INTERNAL void *logctx__pool_get(struct pool *pool, struct thread *owner);
 LOGCTX_INTERNAL void logctx__pool_put(struct pool *pool, void *block, bool owned);
+LOGCTX_INTERNAL void logctx__pool_gather(struct pool *pool, void *block, struct pool_chain *chain);
+LOGCTX_INTERNAL void logctx__pool_give_back(struct pool *pool, struct pool_chain *chain);
+/* What the owner gets next, if that is known, for a look ahead; NULL: not known. */
+LOGCTX_INTERNAL const void *logctx__pool_next(const struct pool *pool);
 
 /* table.c: memory that readers see, or the heap's where there is no room; NULL without memory. Never freed. */
 LOGCTX_INTERNAL void *logctx__table_contexts(size_t size, size_t element_size,
@@ -485,10 +512,9 @@ LOGCTX_INTERNAL void logctx__kinds_release(void);
 LOGCTX_INTERNAL void logctx__series_restart(void);
 LOGCTX_INTERNAL const char *logctx__error_type(struct series *series, const char *text);
 
-/* shard.c: NULL without memory. */
+/* shard.c: NULL without memory. logctx__count_end() also takes it from the list of those in flight. */
 LOGCTX_INTERNAL struct shard *logctx__shard(struct thread *thread, struct series *series);
 LOGCTX_INTERNAL void logctx__live_add(struct shard *shard, logctx_t *ctx);
-LOGCTX_INTERNAL void logctx__live_remove(logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__count_end(struct thread *thread, logctx_t *ctx, uint64_t duration_ns, int64_t cpu_ns);
 
 /* context.c */
@@ -591,20 +617,21 @@ LOGCTX_INTERNAL void logctx__record_error(struct thread *thread, logctx_t *ctx, 
 LOGCTX_INTERNAL void logctx__record_discard(logctx_t *ctx);
 
 /* sink.c */
-LOGCTX_INTERNAL bool logctx__has_sink(void);
+extern LOGCTX_INTERNAL atomic_uint logctx__sink_count;
+static inline bool has_sink(void)
+{
+    return READ_RELAXED(logctx__sink_count) > 0;
+}
 LOGCTX_INTERNAL bool logctx__to_sinks(struct thread *thread, logctx_record_t *record);
 
 /* runtime.c: the settings, each read on its own */
-LOGCTX_INTERNAL uint32_t logctx__limit_attributes(void);
-LOGCTX_INTERNAL uint32_t logctx__limit_events(void);
-LOGCTX_INTERNAL uint32_t logctx__limit_links(void);
-LOGCTX_INTERNAL uint32_t logctx__limit_attributes_per_event(void);
-LOGCTX_INTERNAL uint32_t logctx__limit_attributes_per_link(void);
-LOGCTX_INTERNAL uint32_t logctx__limit_value_length(void);
-LOGCTX_INTERNAL uint32_t logctx__limit_span_bytes(void);
-LOGCTX_INTERNAL uint32_t logctx__limit_live(void);
+struct limits {
+    atomic_uint attributes, events, links, attributes_per_event, attributes_per_link, value_length, span_bytes, live;
+};
+extern LOGCTX_INTERNAL struct limits logctx__limits;
 LOGCTX_INTERNAL struct shared_string *logctx__default_server(void);
 LOGCTX_INTERNAL bool logctx__sample(bool has_parent, bool parent_sampled);
+extern LOGCTX_INTERNAL atomic_bool logctx__has_custom_random;
 LOGCTX_INTERNAL bool logctx__custom_random(void *out, size_t length);
 
 #endif

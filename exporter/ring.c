@@ -16,6 +16,8 @@
 #include <stdlib.h>
 
 enum {
+    SETTLE_COUNT = 64, // records read before `fill` is told: each time the producers have to fetch its cache line again
+    LOOK_AHEAD = 512,  // bytes of the next record that are fetched while this one is encoded
     SEGMENT_SLOTS = 62,
     MAX_QUEUES = 8,  // that one thread pushes to: the core has at most 4 sinks
     TURN = 64,       // records in a row from one ring, so that a busy thread does not keep others waiting
@@ -77,6 +79,8 @@ struct logctx__queue {
     // The consumer's.
     struct ring *turn;
     unsigned turn_left;
+    // What it has read and not taken off `fill` yet, in the same form. Written by it alone, read by whoever counts.
+    _Atomic uint64_t read_since;
 
     // Pushes that found no memory for a ring. Relaxed.
     _Atomic uint64_t ringless;
@@ -406,6 +410,27 @@ static struct ring *rings_of(struct logctx__queue *queue)
     return rings;
 }
 
+static void settle(struct logctx__queue *queue)
+{
+    uint64_t read = atomic_load_explicit(&queue->read_since, memory_order_relaxed);
+    if (read == 0) {
+        return;
+    }
+    atomic_fetch_sub_explicit(&queue->fill, read, memory_order_relaxed);
+    atomic_store_explicit(&queue->read_since, 0, memory_order_relaxed);
+}
+
+static void look_ahead(const struct ring *ring)
+{
+    if (ring->read + 1 < SEGMENT_SLOTS &&
+        atomic_load_explicit(&ring->published, memory_order_acquire) > ring->consumed + 1) {
+        const char *record = (const char *)ring->first->slots[ring->read + 1];
+        for (size_t at = 0; at < LOOK_AHEAD; at += 64) {
+            __builtin_prefetch(record + at);
+        }
+    }
+}
+
 // From the ring behind `turn` on, once around.
 static struct ring *next_filled(struct logctx__queue *queue)
 {
@@ -428,6 +453,7 @@ logctx_record_t *logctx__queue_front(struct logctx__queue *queue)
     if (queue->turn == NULL || queue->turn_left == 0 || ring_is_empty(queue->turn)) {
         struct ring *next = next_filled(queue);
         if (next == NULL) {
+            settle(queue);
             return NULL;
         }
         queue->turn = next;
@@ -435,6 +461,7 @@ logctx_record_t *logctx__queue_front(struct logctx__queue *queue)
     }
     struct ring *ring = queue->turn;
     ring_advance(ring);
+    look_ahead(ring);
     return ring->first->slots[ring->read];
 }
 
@@ -445,7 +472,11 @@ void logctx__queue_pop(struct logctx__queue *queue)
     ring->read++;
     ring->consumed++;
     queue->turn_left--;
-    atomic_fetch_sub_explicit(&queue->fill, weight, memory_order_relaxed);
+    uint64_t read = atomic_load_explicit(&queue->read_since, memory_order_relaxed) + weight;
+    atomic_store_explicit(&queue->read_since, read, memory_order_relaxed);
+    if (fill_count(read) >= SETTLE_COUNT || ring_is_empty(ring)) {
+        settle(queue);
+    }
 }
 
 void logctx__queue_mark(struct logctx__queue *queue)
@@ -482,6 +513,7 @@ static void unlink_ring(struct logctx__queue *queue, struct ring *ring)
 
 void logctx__queue_tidy(struct logctx__queue *queue)
 {
+    settle(queue);
     pthread_mutex_lock(&queue->lock);
     struct ring **at = &queue->idle;
     while (queue->idle_count > IDLE_RINGS && *at != NULL) {
@@ -515,8 +547,10 @@ void logctx__queue_count(struct logctx__queue *queue, struct logctx__queue_count
     }
     pthread_mutex_unlock(&queue->lock);
     uint64_t fill = atomic_load_explicit(&queue->fill, memory_order_relaxed);
-    out->waiting = fill_count(fill);
-    out->waiting_bytes = fill_bytes(fill);
+    uint64_t read = atomic_load_explicit(&queue->read_since, memory_order_relaxed);
+    bool settled = fill_count(read) > fill_count(fill) || fill_bytes(read) > fill_bytes(fill); // between the two loads
+    out->waiting = fill_count(fill) - (settled ? 0 : fill_count(read));
+    out->waiting_bytes = fill_bytes(fill) - (settled ? 0 : fill_bytes(read));
 }
 
 bool logctx__queue_is_ready(const struct logctx__queue *queue)

@@ -49,27 +49,34 @@ static void drop_span(logctx_otlp_t *otlp, logctx_drop_reason_t reason)
     logctx__notice_dropped(&otlp->lanes[LOGCTX__TRACES].notice, reason, 1, NULL, NULL);
 }
 
-// Moves spans from the queue into the batch, as many as fit.
+// Moves spans from the queue into the batch, as many as fit. Records go back to their threads some at a time.
 static void fill_batch(logctx_otlp_t *otlp)
 {
+    logctx_record_t *done[32];
+    size_t done_count = 0;
     logctx__span_batch_reset(&otlp->batch);
     while (otlp->batch.spans < (uint64_t)otlp->options.max_batch) {
         logctx_record_t *record = logctx__queue_front(otlp->queue);
         if (record == NULL) {
-            return;
+            break;
         }
         enum logctx__added added = logctx__span_batch_add(&otlp->batch, record);
         if (added == LOGCTX__BATCH_FULL) {
-            return;
+            break;
         }
         logctx__queue_pop(otlp->queue);
-        logctx_record_unref(record);
+        done[done_count++] = record;
+        if (done_count == sizeof done / sizeof done[0]) {
+            logctx_record_unref_all(done, done_count);
+            done_count = 0;
+        }
         if (added == LOGCTX__SPAN_TOO_LARGE) {
             drop_span(otlp, LOGCTX_DROP_TOO_LARGE);
         } else if (added == LOGCTX__SPAN_NO_MEMORY) {
             drop_span(otlp, LOGCTX_DROP_NO_MEMORY);
         }
     }
+    logctx_record_unref_all(done, done_count);
 }
 
 static void send_batch(logctx_otlp_t *otlp, int64_t now)

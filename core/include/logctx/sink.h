@@ -51,6 +51,8 @@ typedef struct logctx_span {
 LOGCTX_API logctx_record_t *logctx_record_ref(logctx_record_t *record);
 /* Any thread. */
 LOGCTX_API void logctx_record_unref(logctx_record_t *record);
+/* The same for many, which costs less than one by one on a thread other than those that ended the contexts. NULLs are skipped. */
+LOGCTX_API void logctx_record_unref_all(logctx_record_t *const *records, size_t count);
 LOGCTX_API const logctx_span_t *logctx_record_span(const logctx_record_t *record);
 
 /* What logctx_record_next() walks: the numbers are the fields of opentelemetry.proto.trace.v1.Span. */
@@ -93,8 +95,8 @@ LOGCTX_API bool logctx_record_find(const logctx_record_t *record, const char *ke
 
 /*
  * A sink. `ended` is called on the thread that finished the context, right then: it must be quick, must not block and
- * must not switch. It gets one reference to the record and has to give it back with logctx_record_unref(), on any
- * thread.
+ * must not switch. It gets one reference to the record and has to give it back with logctx_record_unref() or
+ * logctx_record_unref_all(), on any thread.
  */
 typedef struct logctx_sink {
     size_t struct_size;

@@ -96,10 +96,11 @@ typedef struct logctx_attr {
 static inline logctx_attr_t logctx_attr_(const char *key, logctx_value_type_t type)
 {
     logctx_attr_t attr;
-    memset(&attr, 0, sizeof attr);
     attr.key = key;
     attr.key_length = key ? strlen(key) : 0;
     attr.value.type = type;
+    attr.value.as.bytes.data = NULL;
+    attr.value.as.bytes.length = 0;
     return attr;
 }
 

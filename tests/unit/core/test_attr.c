@@ -82,6 +82,53 @@ static void test_refusals(void **state)
     assert_non_null(strstr(logctx_strerror((logctx_status_t)-77), "does not know"));
 }
 
+// What is wrong is said also where nothing would be kept.
+static void test_refusals_without_a_span(void **state)
+{
+    (void)state;
+    logctx_set_sampler(LOGCTX_SAMPLER_ALWAYS_OFF);
+    logctx_t *const contexts[] = {make("k", "not sampled"), logctx_sentinel()};
+    logctx_set_sampler(LOGCTX_SAMPLER_PARENTBASED_ALWAYS_ON);
+    for (size_t i = 0; i < COUNT(contexts); i++) {
+        assert_int_equal(logctx_set_string(contexts[i], "", "x"), LOGCTX_E_INVALID);
+        assert_int_equal(logctx_set_string(contexts[i], NULL, "x"), LOGCTX_E_INVALID);
+        assert_int_equal(logctx_set_int(contexts[i], "", 1), LOGCTX_E_INVALID);
+        assert_int_equal(logctx_set_double(contexts[i], NULL, 1), LOGCTX_E_INVALID);
+        assert_int_equal(logctx_set_bool(contexts[i], "", true), LOGCTX_E_INVALID);
+        assert_int_equal(logctx_set_string(contexts[i], "a", "x"), LOGCTX_OK);
+        assert_int_equal(logctx_set_int(contexts[i], "a", 1), LOGCTX_OK);
+        assert_int_equal(logctx_set_double(contexts[i], "a", 1), LOGCTX_OK);
+        assert_int_equal(logctx_set_bool(contexts[i], "a", true), LOGCTX_OK);
+    }
+    end(contexts[0]);
+}
+
+// What is written while it is looked at is what is written the long way, at every length, and with any byte in it.
+static void test_every_length(void **state)
+{
+    (void)state;
+    enum { LONGEST = 140 };
+    char key[LONGEST + 1], value[LONGEST + 1], name[32];
+    for (size_t length = 1; length <= LONGEST; length++)
+        for (size_t odd = 0; odd < 3; odd++) { // all ASCII; a character of two bytes in the key; in the value
+            snprintf(name, sizeof name, "%zu %zu", length, odd);
+            memset(key, 'k', length);
+            memset(value, 'v', length);
+            key[length] = value[length] = '\0';
+            if (odd > 0 && length >= 2)
+                memcpy((odd == 1 ? key : value) + (length - 2) * (length % 3) / 2, "\xc3\xa9", 2);
+            logctx_t *ctx = make("k", name);
+            assert_int_equal(logctx_set_string(ctx, key, value), LOGCTX_OK);
+            assert_int_equal(logctx_set_string(ctx, "other", value), LOGCTX_OK);
+            assert_int_equal(logctx_set_string(ctx, key, value), LOGCTX_OK);
+            end(ctx);
+            const logctx_record_t *record = record_of(name);
+            assert_int_equal(count_key(record, key), 1);
+            assert_string_equal(text_attr(record, key), value);
+            assert_string_equal(text_attr(record, "other"), value);
+        }
+}
+
 static void test_replacing(void **state)
 {
     (void)state;
@@ -397,6 +444,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         core_test(test_every_type),
         core_test(test_refusals),
+        core_test(test_refusals_without_a_span),
+        core_test(test_every_length),
         core_test(test_replacing),
         core_test(test_the_count_limit),
         core_test(test_the_default_limit),

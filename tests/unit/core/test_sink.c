@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "spans.h"
+#include "worker.h"
 
 struct counter {
     size_t count;
@@ -152,6 +153,78 @@ static void test_records_outlive_their_context_and_sink(void **state)
     logctx_record_unref(record);
 }
 
+enum { ROUNDS = 10, IN_A_ROUND = 40 };
+
+struct kept {
+    logctx_record_t *records[ROUNDS * IN_A_ROUND];
+    size_t count;
+    size_t given; // of them, given back
+};
+
+static void keep(void *user, logctx_record_t *record)
+{
+    struct kept *kept = user;
+    kept->records[kept->count++] = record;
+}
+
+static void give_back(void *user)
+{
+    struct kept *kept = user;
+    logctx_record_unref_all(kept->records + kept->given, kept->count - kept->given);
+    kept->given = kept->count;
+}
+
+static size_t different(const struct kept *kept)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < kept->count; i++) {
+        size_t before = 0;
+        while (before < i && kept->records[before] != kept->records[i])
+            before++;
+        count += before == i;
+    }
+    return count;
+}
+
+// How many records it takes to make so many spans, by rounds after each of which another thread gives them back, or not.
+static size_t records_used(bool give)
+{
+    static struct kept kept;
+    kept = (struct kept){.count = 0};
+    const logctx_sink_t sink = {sizeof sink, keep, &kept};
+    struct worker worker;
+    assert_int_equal(logctx_sink_add(&sink), LOGCTX_OK);
+    worker_start(&worker);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < IN_A_ROUND; i++)
+            end(make("k", "one of many"));
+        logctx_recorder_clear(recorder);
+        if (give)
+            worker_do(&worker, give_back, &kept);
+    }
+    assert_int_equal(logctx_sink_remove(&sink), LOGCTX_OK);
+    give_back(&kept); // on their own thread
+    worker_end(&worker);
+    return different(&kept);
+}
+
+static void test_records_go_back_together(void **state)
+{
+    (void)state;
+    assert_true(records_used(true) < 3 * IN_A_ROUND);
+    assert_int_equal(records_used(false), ROUNDS * IN_A_ROUND);
+
+    struct kept kept = {.count = 0};
+    const logctx_sink_t sink = {sizeof sink, keep, &kept};
+    assert_int_equal(logctx_sink_add(&sink), LOGCTX_OK);
+    end(make("k", "held twice"));
+    assert_int_equal(logctx_sink_remove(&sink), LOGCTX_OK);
+    logctx_record_t *const some[] = {NULL, kept.records[0], NULL};
+    logctx_record_unref_all(some, COUNT(some)); // the recorder's is left
+    assert_string_equal(logctx_record_span(kept.records[0])->instance, "held twice");
+    logctx_record_unref_all(NULL, 0);
+}
+
 static void test_what_every_span_says(void **state)
 {
     (void)state;
@@ -182,6 +255,7 @@ int main(void)
         core_test(test_what_a_sink_must_not_do),
         core_test(test_the_recorder),
         core_test(test_records_outlive_their_context_and_sink),
+        core_test(test_records_go_back_together),
         core_test(test_what_every_span_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
