@@ -143,8 +143,24 @@ uint64_t logctx__unix(void)
     return clock->unix_ns(clock->user);
 }
 
+// The two are read one after the other: what lies between is seen by a third reading, and an offset is kept only if it is as
+// short as it should be.
+void logctx__read_times_slowly(struct thread *thread, uint64_t *monotonic, uint64_t *unix_ns)
+{
+    enum { APART_NS = 1000, KEPT = 50 /* times CPU_LONGEST_NS: a millisecond */ };
+    uint64_t counter = cpu_counter();
+    thread->unix_until = 0;
+    *monotonic = logctx__monotonic();
+    *unix_ns = logctx__unix();
+    if (!thread->cpu_begun || !is_cpu(READ_RELAXED(logctx__clock)) || logctx__monotonic() - *monotonic > APART_NS)
+        return;
+    thread->unix_offset = *unix_ns - *monotonic;
+    thread->unix_until = counter + KEPT * thread->cpu.longest;
+}
+
 void logctx__clock_begin(struct thread *thread)
 {
+    thread->unix_until = 0;
     thread->cpu_begun = is_cpu(READ_RELAXED(logctx__clock));
     if (thread->cpu_begun) {
         logctx__cpu_probe();

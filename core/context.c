@@ -229,10 +229,9 @@ static void set_identity(struct thread *thread, logctx_t *ctx, const logctx_t *p
     logctx__random_id(thread, ctx->profile.span_id, sizeof ctx->profile.span_id);
 }
 
-static void set_times(logctx_t *ctx, uint64_t start_unix_ns)
+static void set_times(struct thread *thread, logctx_t *ctx, uint64_t start_unix_ns)
 {
-    ctx->created_monotonic = logctx__monotonic();
-    ctx->created_unix = logctx__unix();
+    read_times(thread, &ctx->created_monotonic, &ctx->created_unix);
     if (start_unix_ns == 0 || start_unix_ns >= ctx->created_unix)
         return;
     // Work may have begun before the machine did: the difference wraps, and age_ns() takes it back.
@@ -346,7 +345,7 @@ static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const log
                          : opts->type == LOGCTX_TYPE_REQUEST    ? LOGCTX_SPAN_SERVER
                                                                 : LOGCTX_SPAN_INTERNAL;
     ctx->span_kind = span_kind & 15u;
-    set_times(ctx, opts->start_unix_ns);
+    set_times(thread, ctx, opts->start_unix_ns);
     set_identity(thread, ctx, inherited ? inherited : ctx->parent, opts);
     ctx->over_limit = over_limit(thread);
     ctx->process = opts->type == LOGCTX_TYPE_BACKGROUND;
@@ -525,7 +524,7 @@ static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *si
     logctx__charge_running(thread, ctx);
     report_outlived(thread, ctx, site);
 
-    uint64_t now = logctx__monotonic();
+    uint64_t now = monotonic_of(thread);
     logctx_usage_t own = logctx__own_usage(ctx), total = logctx__family_total(ctx);
     logctx__split_parts(&own, ctx);
     logctx__split_parts(&total, ctx);

@@ -257,7 +257,9 @@ struct thread {
 
     /* Owner only. */
     struct cpu_clock cpu;
-    bool cpu_begun; /* false: another clock is in use, as far as is known */
+    uint64_t unix_offset; /* what the wall clock is ahead of the monotonic one, */
+    uint64_t unix_until;  /* counter: and how long that is believed */
+    bool cpu_begun;       /* false: another clock is in use, as far as is known */
     uint64_t random[4];
     unsigned char random_generation; /* of the process that seeded it; 0: not seeded */
     bool pinned;                     /* current holds a reference, given back when it is left */
@@ -475,6 +477,33 @@ static inline bool read_clocks(struct thread *thread, logctx_cpu_reading_t *out,
     *out = slow;
     *monotonic = slow_monotonic;
     return read;
+}
+/*
+ * Now, by the counter if the kernel's clocks are in use, and this thread was asked what time it is by one lately and has been
+ * on its processor since. Differs from logctx__monotonic() as the readings of switches do, and fits to those.
+ */
+static inline bool counter_monotonic(const struct thread *thread, uint64_t counter, uint64_t *monotonic)
+{
+    const struct cpu_clock *cpu = &thread->cpu;
+    if (unlikely(*cpu->word != READ_RELAXED(logctx__cpu_source.mark) || counter >= cpu->deadline))
+        return false;
+    *monotonic = cpu->monotonic + ((counter - cpu->base) * cpu->scale >> 32);
+    return true;
+}
+static inline uint64_t monotonic_of(const struct thread *thread)
+{
+    uint64_t monotonic;
+    return counter_monotonic(thread, cpu_counter(), &monotonic) ? monotonic : logctx__monotonic();
+}
+/* Both clocks at one moment. The wall clock is asked a thousand times a second at most: it is set as seldom as ever. */
+LOGCTX_INTERNAL void logctx__read_times_slowly(struct thread *thread, uint64_t *monotonic, uint64_t *unix_ns);
+static inline void read_times(struct thread *thread, uint64_t *monotonic, uint64_t *unix_ns)
+{
+    uint64_t counter = cpu_counter();
+    if (likely(counter < thread->unix_until && counter_monotonic(thread, counter, monotonic)))
+        *unix_ns = *monotonic + thread->unix_offset;
+    else
+        logctx__read_times_slowly(thread, monotonic, unix_ns);
 }
 /* What the kernel says of this thread at this moment. */
 LOGCTX_INTERNAL bool logctx__read_cpu_now(struct thread *thread, int64_t *total);

@@ -5,6 +5,8 @@
  */
 #include "spans.h"
 
+#include <time.h>
+
 // ---- limits ----
 
 static void test_limits(void **state)
@@ -196,6 +198,33 @@ static void test_builtin_clocks(void **state)
     assert_string_equal(logctx_get_clock()->name, "cpu");
 }
 
+static uint64_t wall_ns(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
+}
+
+// Spans begin and end by the wall clock, though it is not asked each time. Who sets it while this runs, fails it.
+static void test_the_wall_clock(void **state)
+{
+    (void)state;
+    enum { APART_NS = 100000, CONTEXTS = 20000 };
+    assert_int_equal(logctx_set_clock(NULL), LOGCTX_OK);
+    uint64_t last = 0;
+    for (int i = 0; i < CONTEXTS; i++) {
+        uint64_t before = wall_ns();
+        logctx_t *ctx = make("k", "by the wall");
+        end(ctx);
+        uint64_t after = wall_ns();
+        const logctx_span_t *span = span_of("by the wall");
+        assert_true(span->start_unix_ns + APART_NS > before && span->end_unix_ns < after + APART_NS);
+        assert_true(span->start_unix_ns <= span->end_unix_ns && span->start_unix_ns + APART_NS > last);
+        last = span->end_unix_ns;
+        logctx_recorder_clear(recorder);
+    }
+}
+
 static void test_the_clock_stays_while_contexts_live(void **state)
 {
     (void)state;
@@ -231,6 +260,7 @@ int main(void)
         core_test(test_beyond_the_limit_errors_are_exported),
         core_test(test_servers),
         core_test(test_builtin_clocks),
+        core_test(test_the_wall_clock),
         core_test(test_the_clock_stays_while_contexts_live),
         core_test(test_version),
     };
