@@ -51,20 +51,28 @@ static uint64_t next(struct thread *thread)
     return result;
 }
 
+// A generator that gives nothing but zeros must not hang the program.
+static __attribute__((noinline)) bool by_custom(uint8_t *out, size_t length)
+{
+    static const uint8_t zero[16];
+    for (unsigned tries = 0; tries < 8 && logctx__custom_random(out, length); tries++)
+        if (memcmp(out, zero, length) != 0)
+            return true;
+    return false;
+}
+
 // length: 8 or 16
 void logctx__random_id(struct thread *thread, uint8_t *out, size_t length)
 {
-    static const uint8_t zero[16];
-    // A generator that gives nothing but zeros must not hang the program.
-    for (unsigned tries = 0; tries < 8 && logctx__custom_random(out, length); tries++)
-        if (memcmp(out, zero, length) != 0)
-            return;
+    if (unlikely(READ_RELAXED(logctx__has_custom_random)) && by_custom(out, length))
+        return;
     if (unlikely(thread->random_generation != logctx__generation()))
         seed(thread);
+    uint64_t words[2];
     do {
-        for (size_t at = 0; at < length; at += 8) {
-            uint64_t value = next(thread);
-            memcpy(out + at, &value, 8);
-        }
-    } while (memcmp(out, zero, length) == 0);
+        words[0] = words[1] = next(thread);
+        if (length > 8)
+            words[1] = next(thread);
+    } while (unlikely((words[0] | words[1]) == 0));
+    memcpy(out, words, length > 8 ? 16 : 8);
 }
