@@ -136,10 +136,9 @@ class Losses {
         const chosen = this.group;
         put(this.list, this.order.map(id => byId.get(id)).map(group => el('div.group', {
             role: 'option', id: `g${group.group}`, 'aria-selected': String(group.group === chosen),
-            'aria-label': `${cut(group.kind, 80)} at ${siteText(group.site)}, ${number(group.count)} times, last ${ago(this.answer.time - group.last)}`,
             onclick: () => this.choose(group.group),
         },
-        name(group.kind, 'b.gk'), el('b.gn', number(group.count)), el('span.gp', site(group.site)), spark(group.counts),
+        name(group.kind, 'b.gk'), el('b.gn', number(group.count), el('span.sr', ' times')), el('span.gp', site(group.site)), spark(group.counts),
         el('span.gt.dim', `first ${when(group.first, this.answer.time)}`),
         el('span.gt.dim.r', this.answer.time - group.last < 1.5 ? 'just now' : `last ${ago(this.answer.time - group.last)}`))));
         if (this.order.includes(chosen)) this.list.setAttribute('aria-activedescendant', `g${chosen}`);
