@@ -19,7 +19,8 @@
  *   LOSS_RATIO      increase of transition errors of `kinds` / increase of contexts created. Above `limit` over `over` (it
  *                   matters) and over `lately` (it goes on), and at least `guard` contexts created over `over`.
  *   LOSS_RATE       errors of `kinds` per minute over `lately` above `limit`.
- *   LOSS_COUNT      increase of errors of `kinds` over `over` above `limit`.
+ *   LOSS_COUNT      increase of errors of `kinds` over `over` above `limit`. A series that was not there when the window began
+ *                   counts with its whole value: what went wrong before the first export is in it.
  *   GROWTH          the least number of contexts in flight over `lately`, less the greatest over a window as long that ended
  *                   `over` ago, is above `limit`; and no more than `guard` times as many contexts were created over `lately`
  *                   as over that window: what traffic explains is no leak.
@@ -145,7 +146,7 @@ enum alert_by { ALERT_BY_INSTANCE, ALERT_BY_KIND, ALERT_BY_SERVICE };
       "{value} of the database time over {lately} is waiting for a connection; the limit is {limit}.",                 \
       "The pool of connections is often too small for what is asked of it.", "logctxpoolwaithigh")                     \
     X(EXPORTER_DROPPING, "exporter_dropping", "LogctxExporterDropping", ALERT_WARNING, "exporter", ALERT_DROP_SHARE,   \
-      0, ALERT_BY_INSTANCE, 0.01, 100, ALERT_MINUTES(15), ALERT_MINUTES(5), ALERT_MINUTES(5), "ratio", "contexts",     \
+      0, ALERT_BY_INSTANCE, 0.01, 100, ALERT_MINUTES(15), ALERT_MINUTES(5), 0, "ratio", "contexts",                    \
       "Exporter dropping", "Spans are lost on their way out.",                                                         \
       "{value} of the spans over {lately} were dropped or refused; the limit is {limit}.",                             \
       "Traces have holes. The metrics are complete: they do not go through the queue.", "logctxexporterdropping")      \

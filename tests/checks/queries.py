@@ -191,7 +191,7 @@ def main():
     rules = [query.rule for query in query_sources.of_rules(root)]
     names = Names(table, resource_keys(root), rules)
     prove_the_rules(names, promtool)
-    queries = list(query_sources.everything(root))
+    queries = [*query_sources.everything(root), *query_sources.of_runbook(root)]
     assert len(queries) > 80, "only %d queries were found; is the path right?" % len(queries)
     wrong = []
     for query in queries:

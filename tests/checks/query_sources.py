@@ -76,6 +76,13 @@ def of_rules(root):
                 yield Query("%s: %s" % (path.name, name), rule["expr"], "promql", rule=rule)
 
 
+def of_runbook(root):
+    """What the runbook tells people to ask."""
+    text = (root / "docs/runbook.md").read_text(encoding="utf-8")
+    for number, match in enumerate(re.finditer(r"^```promql\n(.*?)^```", text, re.M | re.S), 1):
+        yield Query("runbook.md: query %d" % number, match[1].strip(), "promql")
+
+
 def everything(root):
     root = Path(root)
     for name, model in dashboards(root).items():
