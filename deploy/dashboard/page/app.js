@@ -15,6 +15,7 @@
 //     ctx.href(path, params)      of a link that keeps service and window; plain <a href> are followed without a reload
 //     ctx.go(path, params)        follows one
 //     ctx.change(params)          replaces the view's own parameters, and is not a step of the history; calls no update()
+//     ctx.ask(path, params, signal)   asks without the frame's help: the answer, or throws (api.js)
 //     ctx.now()         the server's clock    ctx.window seconds    ctx.head the last common head    ctx.paused
 //     ctx.title(text)   of the document
 //     ctx.memory        a Map that lives as long as the page, the view's own
@@ -76,9 +77,14 @@ function address(path, params, common) {
 }
 
 const href = (path, params) => address(path, params, state.route.common);
+const here = () => parse(new URL(location.href)); // a view may have replaced its part of it
 const pathOf = route => '/' + route.path.map(encodeURIComponent).join('/');
 const seconds = () => Number(state.route.common.window) || 900;
 const serverNow = () => Date.now() / 1e3 + state.offset;
+
+function withCommon(params) {
+    return new URLSearchParams([...new URLSearchParams(params), ...Object.entries(state.route.common)]);
+}
 
 function common(change) {
     const all = { ...state.route.common, ...change };
@@ -96,8 +102,8 @@ function go(url, replace = false) {
 async function enter() {
     const before = state.route;
     const route = state.route = parse(new URL(location.href));
-    if (route.view === 'trace') remember(route);
-    frame.drawRoute(route.view, href, state.lifetime);
+    if (route.view === 'trace' && route.path.length > 1) remember(route);
+    frame.drawRoute(route.view, href, lifetimePath());
     frame.drawWindow(seconds());
     hideTip();
     listenLive();
@@ -119,8 +125,8 @@ function remember(route) {
 
 function context(route) {
     return {
-        get path() { return state.route.path; },
-        get params() { return state.route.params; },
+        get path() { return here().path; },
+        get params() { return here().params; },
         get window() { return seconds(); },
         get head() { return state.head; },
         get paused() { return state.paused; },
@@ -130,10 +136,9 @@ function context(route) {
         load, href,
         go: (path, params) => go(href(path, params)),
         change(params) {
-            const url = href(pathOf(state.route), params);
-            history.replaceState(history.state, '', url);
-            state.route = parse(new URL(location.href));
+            history.replaceState(history.state, '', href(pathOf(here()), params));
         },
+        ask: (path, params, signal) => get(path, withCommon(params), signal),
         title: text => { document.title = text === null ? 'logctx' : `${cut(text, 80)} · logctx`; },
     };
 }
@@ -177,8 +182,7 @@ async function load(path, params = []) {
     const asking = state.asking = new AbortController();
     const slow = setTimeout(() => main.setAttribute('aria-busy', 'true'), SLOW);
     try {
-        const data = await get(path, new URLSearchParams([...new URLSearchParams(params), ...Object.entries(state.route.common)]),
-            asking.signal);
+        const data = await get(path, withCommon(params), asking.signal);
         if (state.asking !== asking) return null;
         main.classList.remove('old');
         takeHead(data);
@@ -217,7 +221,7 @@ function takeHead(data) {
     if (state.rate === null && data.rate !== undefined) state.rate = data.rate;
     if (data.alerts !== undefined) countAlerts(data.alerts.rules);
     frame.drawServices(data, (service, instance) =>
-        address(state.route.view === 'trace' ? '/now' : pathOf(state.route), [], common({ service, instance })));
+        address('/' + (state.route.view === 'trace' ? 'now' : state.route.view), [], common({ service, instance })));
     drawHead();
 }
 
@@ -309,36 +313,21 @@ function follow(event) {
     go(url.pathname + url.search);
 }
 
-// The trace that was opened last; else one worth looking at: the newest with a transition error, or the slowest.
-function openLifetime() {
-    if (state.lifetime !== null) {
-        go(href(state.lifetime));
-        return true;
-    }
-    pickTrace().then(path => go(href(path ?? '/contexts')), () => go(href('/contexts')));
-    return true;
-}
-
-async function pickTrace() {
-    for (const params of [{ slipped: 1, limit: 1 }, { sort: 'duration', limit: 1 }]) {
-        const data = await get('/contexts', { ...params, ...state.route.common });
-        if (data.rows.length > 0) return '/trace/' + encodeURIComponent(data.rows[0].trace_id);
-    }
-    return null;
-}
+// The trace that was opened last, or the choice of one.
+const lifetimePath = () => state.lifetime ?? '/trace';
 
 function start() {
     try {
         state.lifetime = sessionStorage.getItem('logctx.lifetime');
     } catch { /* no memory, then */ }
     frame.build({
-        onWindow: window => go(address(pathOf(state.route), state.route.params, common({ window, to: null }))),
-        onPause: pause, onTheme: () => window.logctxTheme.toggle(), onLifetime: openLifetime,
+        onWindow: window => go(address(pathOf(here()), here().params, common({ window, to: null }))),
+        onPause: pause, onTheme: () => window.logctxTheme.toggle(),
     });
     frame.drawPause(false);
     const to = path => () => go(href(path));
     listen({
-        '1': to('/now'), '2': to('/contexts'), '3': openLifetime, '4': to('/losses'), '5': to('/alerts'), ' ': pause,
+        '1': to('/now'), '2': to('/contexts'), '3': () => go(href(lifetimePath())), '4': to('/losses'), '5': to('/alerts'), ' ': pause,
         '/': () => {
             if (state.route.view !== 'contexts') go(href('/contexts'));
             memories.get('contexts').set('find', true);

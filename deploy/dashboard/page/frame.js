@@ -9,28 +9,25 @@ const WINDOWS = [[300, '5 m', 'last 5 minutes'], [900, '15 m', 'last 15 minutes'
     [21600, '6 h', 'last 6 hours'], [86400, '24 h', 'last 24 hours']];
 const SILENT = 60; // seconds without anything from a service that still counts as one
 
-export const VIEWS = [['now', 'Now', '/now'], ['contexts', 'Contexts', '/contexts'], ['trace', 'Lifetime', '/contexts'],
+export const VIEWS = [['now', 'Now', '/now'], ['contexts', 'Contexts', '/contexts'], ['trace', 'Lifetime', '/trace'],
     ['losses', 'Losses', '/losses'], ['alerts', 'Alerts', '/alerts']];
 
 const $ = id => document.getElementById(id);
 
-export function build({ onWindow, onPause, onTheme, onLifetime }) {
+export function build({ onWindow, onPause, onTheme }) {
     put($('windows'), WINDOWS.map(([seconds, label, title]) => el('button', {
         type: 'button', 'data-window': seconds, title, 'aria-label': title, onclick: () => onWindow(seconds),
     }, label)));
     put($('views'), VIEWS.map(([id, label]) => el('a', { id: 'view-' + id },
         el('span.label', { 'data-text': label }, label), el('span.badge', { id: 'badge-' + id, hidden: true }))));
-    $('view-trace').addEventListener('click', event => {
-        if (!event.ctrlKey && !event.metaKey && !event.shiftKey && onLifetime()) event.preventDefault();
-    });
     $('pause').addEventListener('click', onPause);
     $('theme').addEventListener('click', onTheme);
 }
 
-// `lifetime` is the path of the trace that was opened last, or null.
+// `lifetime` is the path of the trace that was opened last.
 export function drawRoute(view, href, lifetime) {
     for (const [id, , path] of VIEWS) set($('view-' + id), {
-        href: href(id === 'trace' && lifetime ? lifetime : path), 'aria-current': id === view ? 'page' : null,
+        href: href(id === 'trace' ? lifetime : path), 'aria-current': id === view ? 'page' : null,
     });
 }
 

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small charts over one stretch of time, by uPlot, which share a crosshair: each reads the same second. The colours are
+// the style sheet's, read again when the theme changes, since a canvas does not know it.
+
+import uPlot from './uPlot.esm.js';
+import { el, nextFrame } from './dom.js';
+import { minute, number, roundTop } from './format.js';
+
+const LEFT = 34;   // px for the labels of y
+const BOTTOM = 20; // and of x
+const STEPS = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600];
+
+const probe = el('i', { hidden: true });
+
+// A colour of the style sheet as a canvas takes it; `share` of it over the panel.
+function colour(name, share = 1) {
+    if (!probe.isConnected) document.body.append(probe);
+    probe.style.color = share === 1 ? `var(${name})` : `color-mix(in srgb, var(${name}) ${share * 100}%, var(--panel))`;
+    return getComputedStyle(probe).color;
+}
+
+export class Group {
+    constructor() {
+        this.charts = [];
+        this.time = null;   // under the crosshair
+        this.read = () => {}; // called with it
+        this.first = null;  // when the first loss was: a line through all
+        this.again = () => this.charts.forEach(chart => chart.rebuild());
+        addEventListener('logctx-theme', this.again);
+    }
+
+    add(chart) {
+        this.charts.push(chart);
+        return chart;
+    }
+
+    point(time) {
+        if (time === this.time) return;
+        this.time = time;
+        for (const chart of this.charts) chart.point(time);
+        this.read(time);
+    }
+
+    stop() {
+        removeEventListener('logctx-theme', this.again);
+        for (const chart of this.charts) chart.stop();
+    }
+}
+
+// spec: { kind: 'lines', 'stack' or 'bars', colours: ['--txn', ...], areas: [true, ...], limit: number or null, mark: text }
+export class Chart {
+    constructor(group, box, spec) {
+        Object.assign(this, { group, box, spec });
+        this.plot = null;
+        this.data = null;
+        this.range = null;
+        this.hot = -1;
+        this.resized = new ResizeObserver(nextFrame(() => this.fit()));
+        this.resized.observe(box);
+        box.addEventListener('pointermove', event => this.pointer(event));
+        box.addEventListener('pointerleave', () => group.point(null));
+    }
+
+    stop() {
+        this.resized.disconnect();
+        if (this.plot !== null) this.plot.destroy();
+        this.plot = null;
+    }
+
+    // `columns`: one array of values for each colour, with null where there is none.
+    show(from, to, times, columns) {
+        this.range = [from, to];
+        this.data = this.shape(times, columns);
+        if (this.plot === null) this.build();
+        else this.plot.setData(this.data, true);
+    }
+
+    shape(times, columns) {
+        if (this.spec.kind === 'stack') return [times, ...stacked(columns)];
+        if (this.spec.kind === 'bars') return summed(times, columns[0], this.range);
+        return [times, ...columns];
+    }
+
+    rebuild() {
+        if (this.plot !== null) this.plot.destroy();
+        this.plot = null;
+        if (this.data !== null) this.build();
+    }
+
+    // The hovered part of a stack; -1 for none.
+    light(index) {
+        if (this.hot === index) return;
+        this.hot = index;
+        if (this.plot !== null) this.plot.redraw(false);
+    }
+
+    fit() {
+        const { clientWidth: width, clientHeight: height } = this.box;
+        if (width < 80 || height < 50) return;
+        if (this.plot === null) {
+            if (this.data !== null) this.build();
+        } else if (this.plot.width !== width || this.plot.height !== height) {
+            this.plot.setSize({ width, height });
+            this.point(this.group.time);
+        }
+    }
+
+    build() {
+        const { clientWidth: width, clientHeight: height } = this.box;
+        if (width < 80 || height < 50) return;
+        this.font = `11px ${getComputedStyle(document.body).fontFamily}`;
+        this.ink = { line: colour('--line'), axis: colour('--line2'), text: colour('--ink3'), err: colour('--err') };
+        this.plot = new uPlot({
+            width, height, padding: [6, 12, 0, 0], legend: { show: false }, pxAlign: 1,
+            cursor: {
+                y: false, points: { show: false }, drag: { x: false, y: false, setScale: false },
+                bind: { mousedown: () => null, mouseup: () => null, mousemove: () => null, mouseleave: () => null, mouseenter: () => null,
+                    click: () => null, dblclick: () => null },
+            },
+            scales: { x: { time: false, range: () => this.range }, y: { range: () => [0, this.top()] } },
+            axes: [this.xAxis(), this.yAxis()],
+            series: [{}, ...this.spec.colours.map((name, i) => this.series(name, i))],
+            hooks: { drawClear: [u => this.clear(u)], draw: [u => this.over(u)] },
+        }, this.data, this.box);
+        this.point(this.group.time);
+    }
+
+    xAxis() {
+        return {
+            size: BOTTOM, gap: 4, font: this.font, stroke: this.ink.text, ticks: { show: false }, grid: { show: false }, incrs: STEPS, space: 56,
+            values: (u, splits) => splits.map(minute),
+        };
+    }
+
+    yAxis() {
+        return {
+            size: LEFT, gap: 6, font: this.font, stroke: this.ink.text, ticks: { show: false },
+            grid: { stroke: this.ink.line, width: 1 },
+            splits: () => [0, this.top() / 2, this.top()],
+            values: (u, splits) => splits.map(v => number(v, digitsOf(splits[1]))),
+        };
+    }
+
+    series(name, i) {
+        const { kind, areas } = this.spec;
+        const base = { spanGaps: false, pxAlign: 0, points: { show: kind !== 'bars', size: 3, stroke: colour(name), fill: colour(name), filter: alone } };
+        const shade = () => colour(name, this.hot < 0 || this.hot === i ? 1 : 0.25);
+        if (kind === 'stack') return { ...base, stroke: () => colour('--panel'), width: 1, fill: shade };
+        if (kind === 'bars') return {
+            ...base, stroke: colour(name), width: 0, fill: colour(name), paths: uPlot.paths.bars({ size: [0.72, 100, 1], align: 1 }),
+        };
+        return {
+            ...base, width: 1.5, stroke: this.spec.limit === null ? colour(name) : u => this.hotLine(u, name),
+            fill: areas && areas[i] ? colour(name, 0.08) : null,
+        };
+    }
+
+    // Only what is above the limit is red.
+    hotLine(u, name) {
+        const { top, height } = u.bbox;
+        const at = Math.max(0, Math.min(1, 1 - this.spec.limit / this.top()));
+        if (!(height > 0)) return colour(name);
+        const gradient = u.ctx.createLinearGradient(0, top, 0, top + height);
+        gradient.addColorStop(0, this.ink.err);
+        gradient.addColorStop(at, this.ink.err);
+        gradient.addColorStop(at, colour(name));
+        gradient.addColorStop(1, colour(name));
+        return gradient;
+    }
+
+    top() {
+        let most = this.spec.limit ?? 0;
+        for (const column of this.data.slice(1)) for (const value of column) if (value > most) most = value;
+        return Math.max(this.spec.least ?? 0, roundTop(most));
+    }
+
+    // An event is seen, however small beside others: a bar is at least 2 px high.
+    clear(u) {
+        if (this.spec.kind !== 'bars') return;
+        const least = this.top() * 2 * devicePixelRatio / Math.max(1, u.bbox.height);
+        this.data[1] = this.counts.map(v => v > 0 ? Math.max(v, least) : v);
+        u.data[1] = this.data[1];
+    }
+
+    over(u) {
+        const ctx = u.ctx;
+        const { left, top, width, height } = u.bbox;
+        ctx.save();
+        ctx.lineWidth = devicePixelRatio;
+        ctx.strokeStyle = this.ink.axis;
+        line(ctx, left, top + height, left + width, top + height);
+        ctx.strokeStyle = this.ink.err;
+        if (this.spec.limit !== null) {
+            ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+            const y = u.valToPos(this.spec.limit, 'y', true);
+            line(ctx, left, y, left + width, y);
+        }
+        if (this.group.first !== null && this.group.first > this.range[0] && this.group.first < this.range[1])
+            this.mark(u, Math.round(u.valToPos(this.group.first, 'x', true)) + 0.5);
+        ctx.restore();
+    }
+
+    mark(u, x) {
+        const ctx = u.ctx;
+        ctx.setLineDash([devicePixelRatio, 3 * devicePixelRatio]);
+        line(ctx, x, u.bbox.top, x, u.bbox.top + u.bbox.height);
+        if (!this.spec.mark) return;
+        ctx.font = this.font.replace('11px', 11 * devicePixelRatio + 'px');
+        ctx.fillStyle = this.ink.text;
+        const text = this.spec.mark();
+        const before = x - u.bbox.left > ctx.measureText(text).width + 8 * devicePixelRatio;
+        ctx.textAlign = before ? 'right' : 'left';
+        ctx.fillText(text, x + (before ? -5 : 5) * devicePixelRatio, u.bbox.top + 9 * devicePixelRatio);
+    }
+
+    pointer(event) {
+        if (this.plot === null) return;
+        const bounds = this.plot.over.getBoundingClientRect();
+        const x = Math.max(0, Math.min(bounds.width, event.clientX - bounds.left));
+        this.group.point(this.plot.posToVal(x, 'x'));
+    }
+
+    point(time) {
+        if (this.plot === null) return;
+        this.plot.setCursor(time === null ? { left: -10, top: -10 } : { left: this.plot.valToPos(time, 'x'), top: 0 }, false);
+    }
+}
+
+function line(ctx, x0, y0, x1, y1) {
+    ctx.beginPath();
+    ctx.moveTo(x0, y0);
+    ctx.lineTo(x1, y1);
+    ctx.stroke();
+}
+
+function digitsOf(half) {
+    return Number.isInteger(half) ? 0 : half >= 0.1 ? 1 : half >= 0.01 ? 2 : 3;
+}
+
+// The biggest on top, each painted over the sum of it and all below.
+function stacked(columns) {
+    const out = columns.map(() => []);
+    for (let i = 0; i < columns[0].length; i++) {
+        const known = columns.some(column => column[i] !== null);
+        let rest = known ? columns.reduce((sum, column) => sum + (column[i] ?? 0), 0) : null;
+        for (let j = 0; j < columns.length; j++) {
+            out[j].push(rest);
+            if (known) rest -= columns[j][i] ?? 0;
+        }
+    }
+    return out;
+}
+
+// Counts of steps as sums over stretches that stick to the clock, at most about 60 of them.
+export function summed(times, values, [from, to]) {
+    const step = times.length > 1 ? times[1] - times[0] : 1;
+    const width = Math.max(1, Math.ceil((to - from) / 60 / step)) * step;
+    const starts = [];
+    const sums = [];
+    for (let i = 0; i < times.length; i++) {
+        const start = Math.floor((times[i] - step) / width) * width;
+        if (starts.length === 0 || starts[starts.length - 1] !== start) {
+            starts.push(start);
+            sums.push(null);
+        }
+        if (values[i] !== null) sums[sums.length - 1] = (sums[sums.length - 1] ?? 0) + values[i];
+    }
+    return [starts, sums];
+}
+
+// A value between two gaps has no line to be seen by: it gets a dot.
+function alone(u, index, show) {
+    if (!show) return [];
+    const values = u.data[index];
+    const found = [];
+    for (let i = 0; i < values.length; i++)
+        if (values[i] !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null) found.push(i);
+    return found;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the six tiles of Now say, from the answer of /now: the big figure, what was, the columns of the chart, the rows
+// beside it. Each is asked for a step `i`, or null for now. No element is made here.
+
+import { NONE, STATE, age, amount, clock, ms, number, percent, plural, stateOf } from './format.js';
+
+const STATES = ['run', 'txn', 'pool', 'idle'];
+const at = (values, i) => i === null ? null : values[i] ?? null;
+
+// [swatch or null, label, value, 'now' if the value is not of the step under the crosshair]
+const row = (sw, label, value, stale = false) => ({ sw, label, value, stale });
+
+// Errors of the minute that ends with step i.
+function perMinute(data, values, i) {
+    const steps = Math.max(1, Math.round(60 / data.step));
+    let sum = null;
+    for (let j = Math.max(0, i - steps + 1); j <= i; j++) if (values[j] !== null) sum = (sum ?? 0) + values[j];
+    return sum === null ? null : sum * (60 / (steps * data.step));
+}
+
+function kindRows(list, others, i, value) {
+    const rows = list.map((entry, j) => row('c' + Math.min(j, 4), entry.kind, value(i === null ? entry.now : at(entry.values, i))));
+    if (others && others.kinds > 0) rows.push(row('c5', plural(others.kinds, 'other'), value(i === null ? others.now : at(others.values, i))));
+    return rows;
+}
+
+function stateRows(tile, i) {
+    if (tile.states === null) return [row(null, 'states are known on its machine only', '')];
+    return STATES.map(state => row(state, STATE[state], number(tile.states[state === 'run' ? 'running' : state] ?? 0), i !== null))
+        .concat(Object.entries(tile.states).filter(([key, count]) => !STATES.includes(stateOf(key)) && count > 0)
+            .map(([key, count]) => row(stateOf(key), STATE[stateOf(key)], number(count), i !== null)));
+}
+
+export const TILES = [
+    {
+        id: 'contexts', title: 'Contexts', unit: '/s', kind: 'lines', colours: ['--ink2'], areas: [true],
+        columns: t => [t.values], big: (t, i) => amount(i === null ? t.now : at(t.values, i)),
+        rows: (t, i) => t.types.map(x => row(null, x.type, amount(x.now), i !== null)),
+    },
+    {
+        id: 'cpu', title: 'CPU by kind', unit: 'cores', kind: 'stack', colours: ['--c0', '--c1', '--c2', '--c3', '--c4', '--c5'],
+        columns: t => [0, 1, 2, 3, 4].map(j => t.kinds[j]?.values ?? t.values.map(() => null))
+            .concat([t.others?.values ?? t.values.map(() => null)]),
+        big: (t, i) => amount(i === null ? t.now : at(t.values, i)), rows: (t, i) => kindRows(t.kinds, t.others, i, amount),
+    },
+    {
+        id: 'database', title: 'Database', unit: 's/s in transactions', kind: 'lines', colours: ['--txn', '--wait'], areas: [true, false],
+        columns: t => [t.values, t.wait.values], big: (t, i) => amount(i === null ? t.now : at(t.values, i)),
+        rows: (t, i) => [
+            row('txn', STATE.txn, amount(i === null ? t.now : at(t.values, i))),
+            row('pool', STATE.pool, amount(i === null ? t.wait.now : at(t.wait.values, i))),
+            row(null, 'transactions /s', amount(t.transactions), i !== null),
+            row(null, 'p99 wait', t.p99_wait === null ? NONE : `${ms(t.p99_wait, t.p99_wait < 0.01 ? 1 : 0)} ms`, i !== null),
+        ],
+    },
+    {
+        id: 'in_flight', title: 'In flight', unit: 'contexts', kind: 'lines', colours: ['--ink2'], areas: [true], least: 4,
+        columns: t => [t.values], big: (t, i) => number(i === null ? t.now : at(t.values, i)),
+        rows: (t, i) => stateRows(t, i).concat([row(null, 'oldest', age(t.oldest), i !== null)]),
+    },
+    {
+        id: 'errors', title: 'Transition errors', unit: '/min', kind: 'bars', colours: ['--err'], least: 4,
+        columns: t => [t.values], mark: t => `first loss ${clock(t.first)}`,
+        big: (t, i, data) => number(i === null ? t.now : perMinute(data, t.values, i)),
+        bad: (t, i, data) => (i === null ? t.now : perMinute(data, t.values, i)) > 0,
+        rows: (t, i, data) => t.kinds.map(x => row(x.count > 0 ? 'error' : null, x.kind, number(x.count), i !== null))
+            .concat(t.others && t.others.kinds > 0
+                ? [row(null, `${plural(t.others.kinds, 'other')}, in ${Math.round((data.to - data.from) / 60)} min`, number(t.others.count), i !== null)] : []),
+    },
+    {
+        id: 'unattributed', title: 'Unattributed CPU', unit: '% of the process', kind: 'lines', colours: ['--ink2'], areas: [false],
+        columns: t => [t.values.map(v => v === null ? null : v * 100)], limit: t => t.limit === null ? null : t.limit * 100,
+        big: (t, i) => percent(i === null ? t.now : at(t.values, i)),
+        bad: (t, i) => t.limit !== null && (i === null ? t.now : at(t.values, i)) > t.limit,
+        rows: (t, i) => [row(null, 'of no context', t.cpu === null ? NONE : `${ms(t.cpu, t.cpu < 0.01 ? 1 : 0)} ms/s`, i !== null)]
+            .concat(t.loops.slice(0, 2).map(x => row(null, x.loop, percent(x.now) + ' %', i !== null)))
+            .concat(t.limit === null ? [] : [row(null, 'alert above', percent(t.limit) + ' %')]),
+    },
+];
+
+// The figure at the window's start, beside the big one.
+export function before(tile, t) {
+    if (t.before === null || t.before === undefined) return NONE;
+    return tile.id === 'unattributed' ? percent(t.before) : tile.id === 'in_flight' || tile.id === 'errors' ? number(t.before) : amount(t.before);
+}
+
+// The step of a time: the one that it lies in.
+export function stepAt(data, time) {
+    const i = Math.ceil((time - data.times[0]) / data.step);
+    return data.times.length === 0 ? null : Math.max(0, Math.min(data.times.length - 1, i));
+}
+
+// Lays what came after over what is there: `values` of the last steps replace or follow those of the same times. False
+// if the two do not fit (another step, another set of kinds): then all has to be asked for.
+export function merge(data, news) {
+    if (news.step !== data.step || news.service !== data.service || news.instance !== data.instance) return false;
+    const kinds = answer => answer.tiles.cpu.kinds.map(x => x.kind).join('\n');
+    if (kinds(data) !== kinds(news)) return false;
+    const times = data.times.concat(news.times.filter(t => data.times.length === 0 || t > data.times[data.times.length - 1]));
+    const where = news.times.map(t => times.indexOf(t));
+    if (where.includes(-1)) return false;
+    const gone = times.findIndex(t => t > news.from);
+    news.tiles = overlay(data.tiles, news.tiles, { length: times.length, where, gone: Math.max(0, gone) });
+    news.times = times.slice(Math.max(0, gone));
+    return true;
+}
+
+function overlay(old, fresh, place) {
+    const out = {};
+    for (const [key, value] of Object.entries(fresh)) {
+        if (key === 'values') out[key] = joined(old?.values ?? [], value, place);
+        else if (key === 'kinds' && value.length > 0 && value[0].values) out[key] = value.map((x, i) => overlay(old.kinds[i], x, place));
+        else if (value !== null && typeof value === 'object' && !Array.isArray(value)) out[key] = overlay(old?.[key], value, place);
+        else out[key] = value;
+    }
+    // what the news tell of the last steps only
+    if (old && fresh.before !== undefined && old.before !== undefined) out.before = old.before;
+    return out;
+}
+
+function joined(old, fresh, { length, where, gone }) {
+    const all = old.slice();
+    while (all.length < length) all.push(null);
+    where.forEach((index, i) => { all[index] = fresh[i]; });
+    return all.slice(gone);
+}
