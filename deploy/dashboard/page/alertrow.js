@@ -22,7 +22,7 @@ export function whereToLook(rule, ctx) {
 }
 
 export function alertRow(rule, ctx) {
-    return el(`li.alert.${rule.state}`, el('b.st', STATES[rule.state] ?? rule.state), el('span.since', since(rule, ctx.now())),
+    return el('li.alert', { 'data-state': rule.state }, el('b.st', STATES[rule.state] ?? rule.state), el('span.since', since(rule, ctx.now())),
         el('b.title', { title: rule.title }, rule.title), el('bdi.text', { title: rule.sentence }, rule.sentence),
         whereToLook(rule, ctx), el('a.link', { href: ctx.href('/alerts', { rule: rule.id }) }, 'What to do'));
 }

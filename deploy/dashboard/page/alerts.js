@@ -13,7 +13,7 @@ let runbook = null; // the text, once it has been asked for
 
 async function runbookText() {
     if (runbook === null) {
-        const response = await fetch('/assets/runbook.md');
+        const response = await fetch('/assets/runbook.txt');
         runbook = response.ok ? await response.text() : '';
     }
     return runbook;
@@ -68,7 +68,8 @@ class Alerts {
     draw() {
         const chosen = this.chosen();
         const focused = this.list.contains(document.activeElement);
-        put(this.list, this.rules.map(rule => el(`div.ruleitem.${rule.state}`, {
+        put(this.list, this.rules.map(rule => el('div.ruleitem', {
+            'data-state': rule.state,
             role: 'option', 'aria-selected': String(rule === chosen), tabindex: rule === chosen ? 0 : -1, onclick: () => this.choose(rule),
         }, el('b.title', rule.title), el('b.st', STATES[rule.state] ?? rule.state), el('bdi.text', rule.sentence),
         el('span.since', since(rule, this.ctx.now())))));
@@ -91,7 +92,7 @@ class Alerts {
     about(rule) {
         const figure = (label, value) => el('div.figure', el('span.dim', label), el('b', value));
         const guide = el('section.runbook', { 'aria-label': 'Runbook' });
-        put(this.detail, el('div.dhead', el('div.dt', el('h2', rule.title), el(`b.st.${rule.state}`, STATES[rule.state] ?? rule.state), whereToLook(rule, this.ctx)),
+        put(this.detail, el('div.dhead', el('div.dt', el('h2', rule.title), el('b.st', { 'data-state': rule.state }, STATES[rule.state] ?? rule.state), whereToLook(rule, this.ctx)),
             el('p.sentence', name(rule.sentence, 'bdi.whole'))),
         el('div.figures', figure('Value', measured(rule.value, rule.unit)), figure('Limit', measured(rule.limit, rule.unit)),
             figure('Must hold', rule.for > 0 ? span(rule.for) : 'at once'),

@@ -72,7 +72,7 @@ export class Chart {
         this.range = [from, to];
         this.data = this.shape(times, columns);
         if (this.plot === null) this.build();
-        else this.plot.setData(this.data, true);
+        else this.plot.setData(this.visible(), true);
     }
 
     shape(times, columns) {
@@ -109,7 +109,7 @@ export class Chart {
         const { clientWidth: width, clientHeight: height } = this.box;
         if (width < 80 || height < 50) return;
         this.font = `11px ${getComputedStyle(document.body).fontFamily}`;
-        this.ink = { line: colour('--line'), axis: colour('--line2'), text: colour('--ink3'), err: colour('--err') };
+        this.ink = { line: colour('--line'), axis: colour('--line2'), text: colour('--ink3'), err: colour('--err'), panel: colour('--panel') };
         this.plot = new uPlot({
             width, height, padding: [6, 12, 0, 0], legend: { show: false }, pxAlign: 1,
             cursor: {
@@ -120,8 +120,8 @@ export class Chart {
             scales: { x: { time: false, range: () => this.range }, y: { range: () => [0, this.top()] } },
             axes: [this.xAxis(), this.yAxis()],
             series: [{}, ...this.spec.colours.map((name, i) => this.series(name, i))],
-            hooks: { drawClear: [u => this.clear(u)], draw: [u => this.over(u)] },
-        }, this.data, this.box);
+            hooks: { draw: [u => this.over(u)] },
+        }, this.visible(), this.box);
         this.point(this.group.time);
     }
 
@@ -147,7 +147,7 @@ export class Chart {
         const shade = () => colour(name, this.hot < 0 || this.hot === i ? 1 : 0.25);
         if (kind === 'stack') return { ...base, stroke: () => colour('--panel'), width: 1, fill: shade };
         if (kind === 'bars') return {
-            ...base, stroke: colour(name), width: 0, fill: colour(name), paths: uPlot.paths.bars({ size: [0.72, 100, 1], align: 1 }),
+            ...base, stroke: colour(name), width: 0, fill: colour(name), paths: uPlot.paths.bars({ size: [1, 100, 1], gap: 1, align: 1 }),
         };
         return {
             ...base, width: 1.5, stroke: this.spec.limit === null ? colour(name) : u => this.hotLine(u, name),
@@ -175,11 +175,10 @@ export class Chart {
     }
 
     // An event is seen, however small beside others: a bar is at least 2 px high.
-    clear(u) {
-        if (this.spec.kind !== 'bars') return;
-        const least = this.top() * 2 * devicePixelRatio / Math.max(1, u.bbox.height);
-        this.data[1] = this.counts.map(v => v > 0 ? Math.max(v, least) : v);
-        u.data[1] = this.data[1];
+    visible() {
+        if (this.spec.kind !== 'bars') return this.data;
+        const least = this.top() * 2 / Math.max(1, this.box.clientHeight - BOTTOM);
+        return [this.data[0], this.data[1].map(v => v > 0 ? Math.max(v, least) : v)];
     }
 
     over(u) {
@@ -208,9 +207,17 @@ export class Chart {
         ctx.font = this.font.replace('11px', 11 * devicePixelRatio + 'px');
         ctx.fillStyle = this.ink.text;
         const text = this.spec.mark();
-        const before = x - u.bbox.left > ctx.measureText(text).width + 8 * devicePixelRatio;
-        ctx.textAlign = before ? 'right' : 'left';
-        ctx.fillText(text, x + (before ? -5 : 5) * devicePixelRatio, u.bbox.top + 9 * devicePixelRatio);
+        const gap = 5 * devicePixelRatio;
+        const width = ctx.measureText(text).width + gap;
+        const right = u.bbox.left + u.bbox.width;
+        const left = x - u.bbox.left > width ? x - width : Math.min(x + gap, right - width);
+        ctx.textAlign = 'left';
+        ctx.setLineDash([]);
+        ctx.lineWidth = 3 * devicePixelRatio;
+        ctx.lineJoin = 'round';
+        ctx.strokeStyle = this.ink.panel; // bars may stand behind it
+        ctx.strokeText(text, left, u.bbox.top + 9 * devicePixelRatio);
+        ctx.fillText(text, left, u.bbox.top + 9 * devicePixelRatio);
     }
 
     pointer(event) {

@@ -187,7 +187,8 @@ class Contexts {
 
     counted(data) {
         put(this.matches, el('b', number(data.matched)), data.matched === 1 ? ' matches in ' : ' match in ',
-            data.searched < data.total ? `the newest ${number(data.searched)} of ` : '', number(data.total));
+            data.searched < data.total ? `the newest ${number(data.searched)}` : number(data.total),
+            data.searched < data.total ? el('span.w2', ` of ${number(data.total)}`) : null);
     }
 
     nothing(data) {

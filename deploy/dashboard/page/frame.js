@@ -97,6 +97,9 @@ export function drawServices(head, href) {
     ]), head.services.length === 0 ? el('p.menu-row.dim', 'Nothing has been received yet.') : null);
 }
 
+// Tenths, so that one sees it count.
+const recently = seconds => seconds < 60 ? `${number(seconds, 1)} s` : age(seconds);
+
 function part(title, selector, ...text) {
     return el('span' + selector, { title }, text);
 }
@@ -108,7 +111,7 @@ export function drawFoot(head, time) {
     const refused = store.refused_spans + store.refused_points;
     const held = store.oldest !== null && store.newest !== null ? span(store.newest - store.oldest) : NONE;
     put($('foot'), el('span', head.address), el('span.w1', 'OTLP/HTTP protobuf, JSON'), el('span.w2', 'read only'), el('span', 'times in UTC'),
-        el('span.push', 'last data ', el('b', store.newest === null ? NONE : age(Math.max(0, Math.round((time - store.newest) * 10) / 10))),
+        el('span.push', 'last data ', el('b', store.newest === null ? NONE : recently(Math.max(0, time - store.newest))),
             store.newest === null ? '' : ' ago'),
         part('The page shows what the store still holds.', '', el('b', number(store.contexts)), ' contexts kept, ', el('b', held)),
         part('The oldest are dropped first, to stay within the limits of size and age that logctx-dashboard was started with.',

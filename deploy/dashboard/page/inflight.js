@@ -8,7 +8,7 @@ import { Table, drawAll } from './table.js';
 
 const LEGEND = ['run', 'txn', 'pool', 'idle'];
 const figure = value => value === null || value === undefined ? el('span.dim', NONE) : value === 0 ? el('span.dim', '0') : null;
-const time = digits => read => row => figure(read(row)) ?? ms(read(row), read(row) < 0.1 ? digits : 0);
+const time = digits => read => row => figure(read(row)) ?? ms(read(row), read(row) < 0.01 ? 1 : read(row) < 0.1 ? digits : 0);
 
 function columns(ctx) {
     return [
@@ -20,8 +20,8 @@ function columns(ctx) {
         { id: 'for', head: 'For', cls: 'n dim w2', cell: r => age(r.for) },
         { id: 'thread', head: 'Thread', cls: 'dim w2', cell: r => name(r.thread) },
         { id: 'cpu', head: 'CPU so far', unit: 'ms', cls: 'n', cell: time(1)(r => r.usage.cpu) },
-        { id: 'db', head: 'DB time', unit: 'ms', cls: 'n', cell: time(1)(r => r.usage.db_time) },
-        { id: 'wait', head: 'DB wait', unit: 'ms', cls: 'n', cell: time(1)(r => r.usage.db_wait) },
+        { id: 'db', head: 'DB time', unit: 'ms', cls: 'n', cell: time(0)(r => r.usage.db_time) },
+        { id: 'wait', head: 'DB wait', unit: 'ms', cls: 'n', cell: time(0)(r => r.usage.db_wait) },
         { id: 'errors', head: 'Errors', cls: 'n w3', cell: r => figure(r.errors) ?? el('span.errors', number(r.errors)) },
         { id: 'site', head: 'Last switch', cls: 'csite', cell: r => site(r.site) },
     ];
@@ -45,7 +45,7 @@ export class InFlight {
             rowOf: (row, tr) => tr.classList.toggle('gone', row.gone === true),
         });
         this.count = el('span.dim');
-        this.why = el('span.dim.why');
+        this.why = el('span.dim.reason');
         this.kinds = el('table.grid');
         this.kindBox = el('div.scroll', { tabindex: 0, role: 'region', 'aria-label': 'In flight by kind', hidden: true }, this.kinds);
         this.element = el('section.panel.grow.flying', { 'aria-label': 'In flight' },

@@ -93,7 +93,7 @@ export class Table {
     window() {
         if (this.count === 0) {
             this.drawn.clear();
-            put(this.body, this.empty === null ? null : el('tr.none', el('td', { colspan: this.columns.length }, this.empty())));
+            put(this.body, this.empty === null ? null : el('tr.none', el('td', { colspan: this.width() }, this.empty())));
             return;
         }
         const height = this.element.clientHeight || 600;
@@ -108,15 +108,20 @@ export class Table {
         }
         this.drawn = drawn;
         const pad = (n, where) => n === 0 ? null : el('tr.pad', { 'aria-hidden': 'true', 'data-pad': where },
-            el('td', { colspan: this.columns.length, css: { height: n * ROW + 'px' } }));
+            el('td', { css: { height: n * ROW + 'px' } }));
         this.body.replaceChildren(...[pad(first, 'above'), ...rows, pad(this.count - 1 - last, 'below')].filter(Boolean));
         this.point();
         this.want(first, last);
     }
 
+    // Columns that are seen; one more would be made by a cell that spans it.
+    width() {
+        return [...this.table.tHead.rows[0].cells].filter(cell => cell.offsetWidth > 0).length || 1;
+    }
+
     row(index) {
         const row = this.at(index);
-        const tr = row === undefined ? el('tr.coming', el('td', { colspan: this.columns.length }, '…')) : el('tr', cells(this.columns, row));
+        const tr = row === undefined ? el('tr.coming', el('td', { colspan: this.width() }, '…')) : el('tr', cells(this.columns, row));
         set(tr, { id: `${this.id}-${index}`, 'aria-rowindex': index + 2, 'data-index': index });
         if (row !== undefined && this.rowOf) this.rowOf(row, tr);
         return tr;

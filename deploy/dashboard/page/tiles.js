@@ -18,9 +18,27 @@ function perMinute(data, values, i) {
     return sum === null ? null : sum * (60 / (steps * data.step));
 }
 
-function kindRows(list, others, i, value) {
-    const rows = list.map((entry, j) => row('c' + Math.min(j, 4), entry.kind, value(i === null ? entry.now : at(entry.values, i))));
-    if (others && others.kinds > 0) rows.push(row('c5', plural(others.kinds, 'other'), value(i === null ? others.now : at(others.values, i))));
+// The four biggest kinds, and all others as one: as many as are told apart, and as there is room for.
+const NAMED = 4;
+
+function parts({ kinds, others, values }) {
+    const rest = kinds.slice(NAMED).concat(others && others.kinds > 0 ? [others] : []);
+    const sum = list => list.some(v => v !== null && v !== undefined) ? list.reduce((a, v) => a + (v ?? 0), 0) : null;
+    return {
+        named: kinds.slice(0, NAMED), count: Math.max(0, kinds.length - NAMED) + (others?.kinds ?? 0), now: sum(rest.map(x => x.now)),
+        values: values.map((_, i) => sum(rest.map(x => x.values[i]))),
+    };
+}
+
+function kindColumns(tile) {
+    const { named, values } = parts(tile);
+    return [0, 1, 2, 3].map(j => named[j]?.values ?? values.map(() => null)).concat([values]);
+}
+
+function kindRows(tile, i) {
+    const { named, count, now, values } = parts(tile);
+    const rows = named.map((entry, j) => row('c' + j, entry.kind, amount(i === null ? entry.now : at(entry.values, i))));
+    if (count > 0) rows.push(row('c4', plural(count, 'other'), amount(i === null ? now : at(values, i))));
     return rows;
 }
 
@@ -38,10 +56,8 @@ export const TILES = [
         rows: (t, i) => t.types.map(x => row(null, x.type, amount(x.now), i !== null)),
     },
     {
-        id: 'cpu', title: 'CPU by kind', unit: 'cores', kind: 'stack', colours: ['--c0', '--c1', '--c2', '--c3', '--c4', '--c5'],
-        columns: t => [0, 1, 2, 3, 4].map(j => t.kinds[j]?.values ?? t.values.map(() => null))
-            .concat([t.others?.values ?? t.values.map(() => null)]),
-        big: (t, i) => amount(i === null ? t.now : at(t.values, i)), rows: (t, i) => kindRows(t.kinds, t.others, i, amount),
+        id: 'cpu', title: 'CPU by kind', unit: 'cores', kind: 'stack', colours: ['--c0', '--c1', '--c2', '--c3', '--c4'], columns: kindColumns,
+        big: (t, i) => amount(i === null ? t.now : at(t.values, i)), rows: kindRows,
     },
     {
         id: 'database', title: 'Database', unit: 's/s in transactions', kind: 'lines', colours: ['--txn', '--wait'], areas: [true, false],
