@@ -146,7 +146,7 @@ function context(route) {
 async function mount(route) {
     if (state.view !== null && state.view.object !== null && state.view.object.unmount) state.view.object.unmount();
     if (state.asking !== null) state.asking.abort();
-    const element = el('section.view', { id: route.view, 'aria-label': frame.VIEWS.find(v => v[0] === route.view)[1] });
+    const element = el('div.view', { id: route.view });
     const view = state.view = { id: route.view, element, object: null };
     put(main, element);
     main.scrollTop = 0;

@@ -16,7 +16,7 @@ const $ = id => document.getElementById(id);
 
 export function build({ onWindow, onPause, onTheme }) {
     put($('windows'), WINDOWS.map(([seconds, label, title]) => el('button', {
-        type: 'button', 'data-window': seconds, title, 'aria-label': title, onclick: () => onWindow(seconds),
+        type: 'button', 'data-window': seconds, title, onclick: () => onWindow(seconds),
     }, label)));
     put($('views'), VIEWS.map(([id, label]) => el('a', { id: 'view-' + id },
         el('span.label', { 'data-text': label }, label), el('span.badge', { id: 'badge-' + id, hidden: true }))));
@@ -74,7 +74,7 @@ function menuRow(href, current, extra, label, middle, right) {
 
 function heard(last, time) {
     const silent = silence(last, time);
-    return silent > 0 ? el('span.silent', `silent for ${span(silent)}`) : el('span.dim', `heard ${ago(Math.max(0, time - last))}`);
+    return silent > 0 ? el('span.unheard', `silent for ${span(silent)}`) : el('span.dim', `heard ${ago(Math.max(0, time - last))}`);
 }
 
 // The picker's button and list; `href(service, instance)` leads to the same view of another one.
@@ -82,9 +82,8 @@ export function drawServices(head, href) {
     const chosen = head.services.find(s => s.service === head.service);
     const silent = chosen ? silence(chosen.last, head.time) : 0;
     const detail = head.instance !== null ? cut(head.instance, 60) : chosen ? plural(chosen.instances.length, 'instance') : '';
-    put($('service'), el('b', cut(head.service ?? 'no service yet', 60)),
-        silent > 0 ? el('span.silent', `silent for ${span(silent)}`) : el('span.dim', detail), icon('down'));
-    set($('service'), { 'aria-label': `Service: ${cut(head.service ?? 'none yet', 60)}, ${detail}` });
+    put($('service'), el('span.sr', 'Service: '), el('b', cut(head.service ?? 'no service yet', 60)),
+        silent > 0 ? el('span.unheard', `silent for ${span(silent)}`) : el('span.dim', detail), icon('down'));
     const menu = $('services');
     if (menu.matches(':popover-open') && menu.contains(document.activeElement)) return; // not under the finger
     put(menu, head.services.map(s => [

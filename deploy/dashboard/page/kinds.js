@@ -67,7 +67,7 @@ export class Kinds {
         const on = chosen === kind.kind && min === (bounds[i - 1] ?? null) && max === (bounds[i] ?? null);
         return el('button.cell' + (on ? '.on' : ''), {
             type: 'button', 'data-kind': kind.kind, 'data-bucket': i, 'aria-pressed': String(on),
-            'aria-label': `${number(count)} of ${kind.kind.slice(0, 80)}, ${bucketLabel(bounds, i)}`, title: `${number(count)}, ${bucketLabel(bounds, i)}`,
+            'aria-label': `${compact(count)} of ${kind.kind.slice(0, 80)}, ${bucketLabel(bounds, i)}`, title: `${number(count)}, ${bucketLabel(bounds, i)}`,
             css: { '--x': 5 + 33 * Math.min(1, Math.log10(Math.max(1.5, count)) / 5) ** 1.6 + '%' },
         }, compact(count));
     }

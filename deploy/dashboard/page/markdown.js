@@ -58,7 +58,7 @@ export function blocks(lines) {
             const code = [];
             while (++i < lines.length && !/^\s*```/.test(lines[i])) code.push(lines[i]);
             i++;
-            out.push(el('pre.code', el('code', code.join('\n'))));
+            out.push(el('pre.code', { tabindex: 0 }, el('code', code.join('\n'))));
         } else if (/^#/.test(line)) {
             out.push(el('h3', inline(line.replace(/^#+\s*/, ''))));
             i++;

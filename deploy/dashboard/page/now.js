@@ -16,7 +16,7 @@ class Tile {
         this.head = el('div.head', this.big = el('b.big'), el('span.u', spec.unit), this.was = el('span.was'));
         this.list = el('ul.rows');
         this.box = el('div.plot', { role: 'img' });
-        this.element = el('section.panel.tile', { id: 'tile-' + spec.id, 'aria-label': spec.title }, el('h2', spec.title), this.head, this.box, this.list);
+        this.element = el('section.panel.tile', { id: 'tile-' + spec.id, 'aria-label': `${spec.title}, over time` }, el('h2', spec.title), this.head, this.box, this.list);
         this.chart = group.add(new Chart(group, this.box, { ...spec, limit: null, mark: spec.mark ? () => spec.mark(this.data.tiles[spec.id]) : null }));
         this.list.addEventListener('pointerover', event => {
             const li = event.target.closest('li[data-part]');
