@@ -2,7 +2,7 @@
 // One rule in a line, and the panel of those that fire or are pending. Rules and limits are the server's; here they are
 // only shown.
 
-import { el, icon } from './dom.js';
+import { el } from './dom.js';
 import { age, ago, plural, span } from './format.js';
 import * as desktop from './notify.js';
 
@@ -43,10 +43,11 @@ export function notifyButton() {
 
 export function alertPanel(alerts, ctx) {
     const active = alerts.rules.filter(rule => rule.state === 'firing' || rule.state === 'pending');
-    const evaluated = alerts.evaluated === null ? '' : `, evaluated ${ago(Math.max(0, ctx.now() - alerts.evaluated))}`;
     return [
         active.length > 0 ? el('ul', active.map(rule => alertRow(rule, ctx))) : null,
-        el('div.alert.rest', active.length === 0 ? el('b', 'No alert') : icon('mark', 'ico8'),
-            el('span.text', `${plural(alerts.quiet, 'rule')} quiet${evaluated}`), notifyButton()),
+        el('div.alert.rest', alerts.evaluated === null ? el('span.text', 'The rules have not been evaluated yet.')
+            : [active.length === 0 ? el('b', 'No alert') : null,
+                el('span.text', `${plural(alerts.quiet, 'rule')} quiet, evaluated ${ago(Math.max(0, ctx.now() - alerts.evaluated))}`)],
+        notifyButton()),
     ];
 }

@@ -137,7 +137,7 @@ export class Chart {
             size: LEFT, gap: 6, font: this.font, stroke: this.ink.text, ticks: { show: false },
             grid: { stroke: this.ink.line, width: 1 },
             splits: () => [0, this.top() / 2, this.top()],
-            values: (u, splits) => splits.map(v => number(v, digitsOf(splits[1]))),
+            values: (u, splits) => splits.map(v => v === 0 ? '0' : number(v, digitsOf(splits[1]))),
         };
     }
 

@@ -14,16 +14,27 @@ const AGAIN = 5000; // ms between two looks at the kinds
 const OWN = ['row', 'probes']; // parameters of the page, not of the server
 const SPLIT = ['run', 'txn', 'pool', 'idle'];
 
+// A life too short for segments has its totals: in a transaction counts before running, as in segments.
+function splitOf({ split, usage, duration }) {
+    if (split !== null) return split;
+    if (!(duration > 0) || (usage.running ?? usage.cpu ?? null) === null) return null;
+    const pool = Math.min(duration, usage.db_wait ?? 0);
+    const txn = Math.min(duration - pool, usage.db_time ?? 0);
+    const run = Math.min(duration - pool - txn, usage.running ?? usage.cpu);
+    return { run, txn, pool, idle: duration - pool - txn - run };
+}
+
 function split(row) {
-    if (row.split === null) return el('span.dim', { title: 'Its times are not known.' }, NONE);
-    const all = SPLIT.reduce((sum, state) => sum + row.split[state], 0);
-    return el('span.split', { title: SPLIT.map(state => `${STATE[state]} ${ms(row.split[state], 2)} ms`).join(', ') },
-        all > 0 ? SPLIT.filter(state => row.split[state] > 0.004 * all).map(state =>
-            el('i.s-' + state, { css: { 'flex-grow': row.split[state] / all * 1000 } })) : null);
+    const times = splitOf(row);
+    if (times === null) return el('span.dim', { title: 'Its times are not known.' }, NONE);
+    const all = SPLIT.reduce((sum, state) => sum + times[state], 0);
+    return el('span.split', { title: SPLIT.map(state => `${STATE[state]} ${ms(times[state], 2)} ms`).join(', ') },
+        all > 0 ? SPLIT.filter(state => times[state] > 0.004 * all).map(state =>
+            el('i.s-' + state, { css: { 'flex-grow': times[state] / all * 1000 } })) : null);
 }
 
 const quiet = (value, digits) => value === null || value === undefined ? el('span.dim', NONE)
-    : value * 1e3 < 0.5 * 10 ** -digits ? el('span.dim', '0') : ms(value, digits);
+    : value === 0 ? el('span.dim', '0') : ms(value, digits);
 const count = value => value ? number(value) : el('span.dim', value === 0 ? '0' : NONE);
 
 function columns(ctx) {

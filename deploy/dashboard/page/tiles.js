@@ -2,7 +2,7 @@
 // What the six tiles of Now say, from the answer of /now: the big figure, what was, the columns of the chart, the rows
 // beside it. Each is asked for a step `i`, or null for now. No element is made here.
 
-import { NONE, STATE, age, amount, clock, ms, number, percent, plural, stateOf } from './format.js';
+import { NONE, STATE, age, amount, clock, ms, number, percent, plural, span, stateOf } from './format.js';
 
 const STATES = ['run', 'txn', 'pool', 'idle'];
 const at = (values, i) => i === null ? null : values[i] ?? null;
@@ -81,7 +81,7 @@ export const TILES = [
         bad: (t, i, data) => (i === null ? t.now : perMinute(data, t.values, i)) > 0,
         rows: (t, i, data) => t.kinds.map(x => row(x.count > 0 ? 'error' : null, x.kind, number(x.count), i !== null))
             .concat(t.others && t.others.kinds > 0
-                ? [row(null, `${plural(t.others.kinds, 'other')}, in ${Math.round((data.to - data.from) / 60)} min`, number(t.others.count), i !== null)] : []),
+                ? [row(null, `${plural(t.others.kinds, t.kinds.length > 0 ? 'other' : 'kind')}, in ${span(data.to - data.from)}`, number(t.others.count), i !== null)] : []),
     },
     {
         id: 'unattributed', title: 'Unattributed CPU', unit: '% of the process', kind: 'lines', colours: ['--ink2'], areas: [false],
