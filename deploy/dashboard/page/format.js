@@ -18,7 +18,8 @@ export function amount(value) {
     if (value === null || value === undefined) return NONE;
     const size = Math.abs(value);
     if (size === 0) return '0';
-    return number(value, size >= 99.5 ? 0 : size >= 9.95 ? 1 : size >= 0.0995 ? 2 : size >= 0.00095 ? 3 : 5);
+    if (size < 0.0005) return '<0.001';
+    return number(value, size >= 99.5 ? 0 : size >= 9.95 ? 1 : size >= 0.0995 ? 2 : 3);
 }
 
 export function compact(count) {
@@ -33,6 +34,7 @@ export function ms(seconds, digits = 1) {
     if (seconds === null || seconds === undefined) return NONE;
     const value = seconds * 1e3;
     if (value === 0) return '0';
+    if (value > 0 && value < 0.0005) return '<0.001';
     return number(value, value >= 1000 ? 0 : value >= 1 ? digits : Math.max(digits, value >= 0.00995 ? 2 : 3));
 }
 

@@ -18,7 +18,7 @@ function columns(ctx) {
         { id: 'age', head: 'Age', cls: 'n cage', cell: r => r.gone ? el('span.dim', 'ended') : age(r.age) },
         { id: 'state', head: 'State', cls: 'cstate', cell: r => el('span.state', swatch(stateOf(r.state)), STATE[stateOf(r.state)]) },
         { id: 'for', head: 'For', cls: 'n dim w2', cell: r => age(r.for) },
-        { id: 'thread', head: 'Thread', cls: 'dim w2', cell: r => name(r.thread) },
+        { id: 'thread', head: 'Thread', cls: 'cthread dim w2', cell: r => name(r.thread) },
         { id: 'cpu', head: 'CPU so far', unit: 'ms', cls: 'n', cell: time(1)(r => r.usage.cpu) },
         { id: 'db', head: 'DB time', unit: 'ms', cls: 'n', cell: time(0)(r => r.usage.db_time) },
         { id: 'wait', head: 'DB wait', unit: 'ms', cls: 'n', cell: time(0)(r => r.usage.db_wait) },

@@ -40,9 +40,9 @@ class Tile {
         setText(this.big, spec.big(tile, i, data));
         this.big.classList.toggle('bad', spec.bad !== undefined && spec.bad(tile, i, data) === true);
         setText(this.was, i !== null ? `at ${clock(data.times[i])}` : silent > 0 ? `silent for ${span(silent)}`
-            : `${span(data.to - data.from)} ago ${before(spec, tile)}`);
+            : before(spec, tile, data));
         this.was.classList.toggle('silent', i === null && silent > 0);
-        set(this.box, { 'aria-label': `${spec.title}, ${spec.big(tile, null, data)} ${spec.unit} now, ${before(spec, tile)} ${span(data.to - data.from)} ago` });
+        set(this.box, { 'aria-label': `${spec.title}, ${spec.big(tile, null, data)} ${spec.unit} now; ${before(spec, tile, data)}` });
         this.rows(spec.rows(tile, i, data).slice(0, 6));
     }
 

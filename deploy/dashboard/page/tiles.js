@@ -94,10 +94,12 @@ export const TILES = [
     },
 ];
 
-// The figure at the window's start, beside the big one.
-export function before(tile, t) {
-    if (t.before === null || t.before === undefined) return NONE;
-    return tile.id === 'unattributed' ? percent(t.before) : tile.id === 'in_flight' || tile.id === 'errors' ? number(t.before) : amount(t.before);
+// The first figure of the window, beside the big one, and how long ago that was: the data may begin later than the window.
+export function before(tile, t, data) {
+    const first = t.values.findIndex(v => v !== null);
+    if (first < 0 || first > t.values.length - 3 || t.before === null || t.before === undefined) return '';
+    const figure = tile.id === 'unattributed' ? percent(t.before) + ' %' : tile.id === 'in_flight' || tile.id === 'errors' ? number(t.before) : amount(t.before);
+    return `${span(data.to - data.times[first] + data.step)} ago ${figure}`;
 }
 
 // The step of a time: the one that it lies in.
