@@ -5,6 +5,7 @@
 import uPlot from './uPlot.esm.js';
 import { el, nextFrame } from './dom.js';
 import { minute, number, roundTop } from './format.js';
+import { stacked, summed } from './series.js';
 
 const LEFT = 34;   // px for the labels of y
 const BOTTOM = 20; // and of x
@@ -242,37 +243,6 @@ function line(ctx, x0, y0, x1, y1) {
 
 function digitsOf(half) {
     return Number.isInteger(half) ? 0 : half >= 0.1 ? 1 : half >= 0.01 ? 2 : 3;
-}
-
-// The biggest on top, each painted over the sum of it and all below.
-function stacked(columns) {
-    const out = columns.map(() => []);
-    for (let i = 0; i < columns[0].length; i++) {
-        const known = columns.some(column => column[i] !== null);
-        let rest = known ? columns.reduce((sum, column) => sum + (column[i] ?? 0), 0) : null;
-        for (let j = 0; j < columns.length; j++) {
-            out[j].push(rest);
-            if (known) rest -= columns[j][i] ?? 0;
-        }
-    }
-    return out;
-}
-
-// Counts of steps as sums over stretches that stick to the clock, at most about 60 of them.
-export function summed(times, values, [from, to]) {
-    const step = times.length > 1 ? times[1] - times[0] : 1;
-    const width = Math.max(1, Math.ceil((to - from) / 60 / step)) * step;
-    const starts = [];
-    const sums = [];
-    for (let i = 0; i < times.length; i++) {
-        const start = Math.floor((times[i] - step) / width) * width;
-        if (starts.length === 0 || starts[starts.length - 1] !== start) {
-            starts.push(start);
-            sums.push(null);
-        }
-        if (values[i] !== null) sums[sums.length - 1] = (sums[sums.length - 1] ?? 0) + values[i];
-    }
-    return [starts, sums];
 }
 
 // A value between two gaps has no line to be seen by: it gets a dot.

@@ -6,7 +6,8 @@ import { el, put, set, setText, swatch } from './dom.js';
 import { clock, number, span } from './format.js';
 import { alertPanel } from './alertrow.js';
 import { InFlight } from './inflight.js';
-import { TILES, before, merge, stepAt } from './tiles.js';
+import { merge, stepAt } from './series.js';
+import { TILES, before } from './tiles.js';
 
 const AGAIN = 2000; // ms: not more often than this is everything asked for again
 
