@@ -29,6 +29,7 @@ const char options_help[] =
     "  --max-spans N       beyond that many the oldest go (default 1000000; 0: no limit)\n"
     "  --max-points N      the same for points of metrics (default 1000000)\n"
     "  --max-size BYTES    the same for the size of the store (default 2G)\n"
+    "  --max-age AGE       what came longer ago than that goes: a number with s, m, h or d (default 7d; 0: no limit)\n"
     "\n"
     "Summary:\n"
     "  --width N           columns, 80 to 300 (default: the terminal's, at most 110)\n"
@@ -69,6 +70,26 @@ static bool read_number(const char *text, bool bytes, int64_t least, int64_t mos
     }
     *number = value;
     return *unit == '\0' && value >= least && value <= most;
+}
+
+static bool set_age(struct options *options, const char *text, char *why, size_t why_size)
+{
+    static const struct {
+        char unit;
+        int seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    size_t digits = strspn(text, "0123456789");
+    int64_t number = digits > 0 && digits <= 9 ? strtoll(text, NULL, 10) : -1;
+    options->limits.age_s = number == 0 && text[digits] == '\0' ? 0 : -1;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (number >= 0 && text[digits] == units[i].unit && text[digits + 1] == '\0')
+            options->limits.age_s = number * units[i].seconds;
+    if (options->limits.age_s >= 0 && options->limits.age_s <= OPTIONS_AGE_MAX)
+        return true;
+    return say(why, why_size,
+               "\"%.60s\" is no value for --max-age; give a number with s, m, h or d behind it, such as "
+               "12h, up to 366d, or 0 for no limit.",
+               text);
 }
 
 static bool set_path(struct options *options, const char *path, char *why, size_t why_size)
@@ -133,6 +154,8 @@ static bool set(struct options *options, const char *name, const char *value, ch
         options->port_file = value;
         return true;
     }
+    if (strcmp(name, "max-age") == 0)
+        return set_age(options, value, why, why_size);
     if (strcmp(name, "allow-host") == 0)
         return add_host(options, value, why, why_size);
     if (value != NULL)
@@ -142,26 +165,20 @@ static bool set(struct options *options, const char *name, const char *value, ch
 }
 
 static const struct option names[] = {
-    {"listen", required_argument, NULL, 0},
-    {"db", required_argument, NULL, 0},
-    {"summary", required_argument, NULL, 0},
-    {"port-file", required_argument, NULL, 0},
-    {"allow-host", required_argument, NULL, 0},
-    {"max-body", required_argument, NULL, 0},
-    {"max-spans", required_argument, NULL, 0},
-    {"max-points", required_argument, NULL, 0},
-    {"max-size", required_argument, NULL, 0},
-    {"width", required_argument, NULL, 0},
-    {"help", no_argument, NULL, 0},
-    {"version", no_argument, NULL, 0},
-    {0},
+    {"listen", required_argument, NULL, 0},     {"db", required_argument, NULL, 0},
+    {"summary", required_argument, NULL, 0},    {"port-file", required_argument, NULL, 0},
+    {"allow-host", required_argument, NULL, 0}, {"max-body", required_argument, NULL, 0},
+    {"max-spans", required_argument, NULL, 0},  {"max-points", required_argument, NULL, 0},
+    {"max-size", required_argument, NULL, 0},   {"max-age", required_argument, NULL, 0},
+    {"width", required_argument, NULL, 0},      {"help", no_argument, NULL, 0},
+    {"version", no_argument, NULL, 0},          {0},
 };
 
 bool options_read(struct options *options, int argc, char **argv, char *why, size_t why_size)
 {
     *options = (struct options){
         .max_body = 20 << 20,
-        .limits = {.spans = 1000000, .points = 1000000, .bytes = INT64_C(2) << 30},
+        .limits = {.spans = 1000000, .points = 1000000, .bytes = INT64_C(2) << 30, .age_s = 7 * 86400},
     };
     address_parse(&options->listen, "127.0.0.1:4318", why, why_size);
     opterr = 0;

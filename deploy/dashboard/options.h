@@ -12,7 +12,12 @@
 #include "address.h"
 #include "store.h"
 
-enum { OPTIONS_HOSTS_MAX = 16, OPTIONS_PATH_SIZE = 4096, OPTIONS_WIDTH_DEFAULT = 110 };
+enum {
+    OPTIONS_HOSTS_MAX = 16,
+    OPTIONS_PATH_SIZE = 4096,
+    OPTIONS_WIDTH_DEFAULT = 110,
+    OPTIONS_AGE_MAX = 366 * 86400, /* seconds */
+};
 
 struct options {
     enum { MODE_SERVE, MODE_SUMMARY, MODE_HELP, MODE_VERSION } mode;

@@ -52,6 +52,26 @@ static const char *const steps[] = {
     "  UNIQUE (series, time)) STRICT;"
 
     "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+
+    // What the views ask. Each of the two large indexes has all that one pass over a window reads, so that the rows, which
+    // are many times as large, are not touched.
+    "ALTER TABLE resource ADD COLUMN contexts INTEGER NOT NULL DEFAULT 0;" // received of it, ever
+    "ALTER TABLE resource ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"     // when it sent last, by the clock here
+    "UPDATE resource SET contexts = sent.contexts, last = sent.last FROM (SELECT resource, max(end) AS last, "
+    "  sum(scope IS 'logctx' AND name <> 'logctx.transition_error') AS contexts FROM span GROUP BY resource) AS sent "
+    "  WHERE resource.id = sent.resource;"
+    "UPDATE resource SET last = unixepoch() * 1000000000 WHERE last = 0 OR last > unixepoch() * 1000000000;"
+    "CREATE INDEX span_end ON span (end, resource, scope, name, type, start, status, cpu, running, db_transactions, "
+    "  db_time, db_wait, errors, context);"
+    "ALTER TABLE transition_error ADD COLUMN resource INTEGER;"
+    "UPDATE transition_error SET resource = (SELECT resource FROM span WHERE id = span);"
+    "CREATE INDEX transition_error_time ON transition_error (time, resource, kind, span);"
+    "CREATE INDEX point_time ON point (time, series, start, value);"
+    "CREATE INDEX link_target ON link (trace_id);"
+    // The largest ids that were there at a time, by the clock here: what is older than a time has smaller ones.
+    "CREATE TABLE arrival (time INTEGER PRIMARY KEY, span INTEGER NOT NULL, point INTEGER NOT NULL) STRICT;"
+    "INSERT INTO counter (name, value) SELECT 'contexts pruned', max(0, value - (SELECT sum(contexts) FROM resource)) "
+    "  FROM counter WHERE name = 'contexts received';",
 };
 
 enum { VERSION = sizeof steps / sizeof steps[0] };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "schema.h"
@@ -52,9 +53,13 @@ static const char *const statement_texts[STATEMENTS] = {
     [STATEMENT_EVENT_ADD] = "INSERT INTO event (span, time, name, attributes) VALUES (?, ?, ?, ?)",
     [STATEMENT_LINK_ADD] = "INSERT INTO link (span, trace_id, span_id, attributes) VALUES (?, ?, ?, ?)",
     [STATEMENT_ERROR_ADD] = "INSERT INTO transition_error (span, late, time, kind, message, expected, found, "
-                            "found_by, set_by, recent, stack, affected) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            "found_by, set_by, recent, stack, affected, resource) "
+                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT resource FROM span WHERE id = ?1))",
     [STATEMENT_POINT_ADD] = "INSERT OR IGNORE INTO point (series, time, start, value, count, sum, min, max, detail) "
                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STATEMENT_HEARD] = "UPDATE resource SET contexts = contexts + ?, last = max(last, ?) WHERE id = ?",
+    [STATEMENT_ARRIVED] = "INSERT OR REPLACE INTO arrival (time, span, point) SELECT ?, "
+                          "coalesce((SELECT max(id) FROM span), 0), coalesce((SELECT max(id) FROM point), 0)",
 };
 
 bool store__failed(struct store *store)
@@ -109,6 +114,18 @@ static bool make_file(const char *path, char *why, size_t why_size)
     return regular;
 }
 
+static int64_t real_time(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+void store_set_clock(struct store *store, int64_t (*clock)(void))
+{
+    store->clock = clock;
+}
+
 static bool count_rows(struct store *store)
 {
     store->spans = schema_number(store->db, "SELECT count(*) FROM span");
@@ -148,6 +165,7 @@ struct store *store_open(const char *path, const struct store_limits *limits, ch
         return NULL;
     }
     store->limits = *limits;
+    store->clock = real_time;
     logctx__text_init(&store->scratch, 0);
     if (open_database(store, path, why, why_size))
         return store;
@@ -205,15 +223,61 @@ static bool write_counters(struct store *store)
     return true;
 }
 
+bool store__write_heard(struct store *store)
+{
+    for (; store->heard_count > 0; store->heard_count--) {
+        const struct heard *heard = &store->heard[store->heard_count - 1];
+        sqlite3_stmt *statement = store__statement(store, STATEMENT_HEARD);
+        if (statement == NULL)
+            return false;
+        sqlite3_bind_int64(statement, 1, heard->contexts);
+        sqlite3_bind_int64(statement, 2, store->clock());
+        sqlite3_bind_int64(statement, 3, heard->resource);
+        if (!store__run(store, statement))
+            return false;
+    }
+    return true;
+}
+
+bool store__hear(struct store *store, int64_t resource, int64_t contexts)
+{
+    for (int i = 0; i < store->heard_count; i++) {
+        if (store->heard[i].resource == resource) {
+            store->heard[i].contexts += contexts;
+            return true;
+        }
+    }
+    if (store->heard_count == HEARD_MAX && !store__write_heard(store))
+        return false;
+    store->heard[store->heard_count++] = (struct heard){resource, contexts};
+    return true;
+}
+
+// Once a minute, so that the table stays small: the age of a row is known to the minute.
+static bool write_arrival(struct store *store)
+{
+    int64_t now = store->clock();
+    if (store->arrived != 0 && now - store->arrived < ARRIVAL_SECONDS * INT64_C(1000000000) && now >= store->arrived)
+        return true;
+    sqlite3_stmt *statement = store__statement(store, STATEMENT_ARRIVED);
+    if (statement == NULL)
+        return false;
+    sqlite3_bind_int64(statement, 1, now);
+    store->arrived = now;
+    return store__run(store, statement);
+}
+
 bool store_begin(struct store *store)
 {
     memset(store->counts, 0, sizeof store->counts);
+    store->heard_count = 0;
     return run(store, STATEMENT_BEGIN);
 }
 
 bool store_commit(struct store *store)
 {
-    if (store__prune(store) && write_counters(store) && run(store, STATEMENT_COMMIT))
+    if (store__write_heard(store) && write_arrival(store) && store__prune(store) && write_counters(store) &&
+        run(store, STATEMENT_COMMIT))
         return true;
     store_rollback(store);
     return false;
@@ -229,5 +293,6 @@ void store_rollback(struct store *store)
         run(store, STATEMENT_ROLLBACK);
     memcpy(store->why, why, sizeof why);
     store->refused_rows = refused_rows;
+    store->arrived = 0;
     count_rows(store);
 }

@@ -20,6 +20,7 @@ struct store_limits {
     int64_t spans;
     int64_t points;
     int64_t bytes; /* of the file's pages in use, without the log beside it */
+    int64_t age_s; /* since it arrived, in seconds */
 };
 
 /* What the counters of the store count, over its whole life. X(id, "name") */
@@ -29,6 +30,7 @@ struct store_limits {
     X(DUPLICATES, "spans received again")                                                                              \
     X(SPANS_REFUSED, "spans refused")                                                                                  \
     X(SPANS_PRUNED, "spans pruned")                                                                                    \
+    X(CONTEXTS_PRUNED, "contexts pruned")                                                                              \
     X(POINTS, "points received")                                                                                       \
     X(POINTS_REFUSED, "points refused")                                                                                \
     X(POINTS_PRUNED, "points pruned")
@@ -151,6 +153,9 @@ enum store_added {
 
 /* Makes the file (0600) if it is not there. ":memory:" keeps everything in memory. NULL: `why` says why. */
 struct store *store_open(const char *path, const struct store_limits *limits, char *why, size_t why_size);
+
+/* For tests: the clock that tells when something arrived, in ns since 1970. */
+void store_set_clock(struct store *store, int64_t (*clock)(void));
 
 /* Also brings everything into the one file. NULL is fine. */
 void store_close(struct store *store);

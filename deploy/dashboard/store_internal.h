@@ -25,8 +25,18 @@ enum statement {
     STATEMENT_LINK_ADD,
     STATEMENT_ERROR_ADD,
     STATEMENT_POINT_ADD,
+    STATEMENT_HEARD,
+    STATEMENT_ARRIVED,
     STATEMENTS,
 };
+
+/* A resource that sent something in the transaction at hand. */
+struct heard {
+    int64_t resource;
+    int64_t contexts;
+};
+
+enum { HEARD_MAX = 16, ARRIVAL_SECONDS = 60 };
 
 struct store {
     sqlite3 *db;
@@ -37,6 +47,10 @@ struct store {
     int64_t points;
     int64_t series;
     int64_t resources;
+    int64_t (*clock)(void);
+    int64_t arrived; /* when the last row of `arrival` was made; 0: not by this process */
+    struct heard heard[HEARD_MAX];
+    int heard_count;
     struct logctx__text scratch;
     bool refused_rows;
     char why[256];
@@ -50,6 +64,10 @@ sqlite3_stmt *store__statement(struct store *store, enum statement which);
 
 /* Steps a statement that gives no rows. */
 bool store__run(struct store *store, sqlite3_stmt *statement);
+
+/* Notes that a resource sent something, and writes down what was noted. False: failed. */
+bool store__hear(struct store *store, int64_t resource, int64_t contexts);
+bool store__write_heard(struct store *store);
 
 /* Inside the transaction: deletes what is beyond the limits, a bounded number of rows at a time. */
 bool store__prune(struct store *store);

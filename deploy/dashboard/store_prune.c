@@ -42,9 +42,12 @@ static int64_t ask(struct store *store, const char *sql, int64_t number)
 }
 
 // Rows go in the order of their ids, so that one bound tells for all four tables.
-static bool drop_spans(struct store *store, int64_t amount)
+static bool drop_spans_to(struct store *store, int64_t bound)
 {
-    int64_t bound = ask(store, "SELECT max(id) FROM (SELECT id FROM span ORDER BY id LIMIT ?)", amount);
+    int64_t contexts = ask(store,
+                           "SELECT count(*) FROM span WHERE id <= ? AND scope = 'logctx' "
+                           "AND name <> 'logctx.transition_error'",
+                           bound);
     if (!run(store, "DELETE FROM event WHERE span <= ?", bound) ||
         !run(store, "DELETE FROM link WHERE span <= ?", bound) ||
         !run(store, "DELETE FROM transition_error WHERE span <= ?", bound) ||
@@ -53,7 +56,13 @@ static bool drop_spans(struct store *store, int64_t amount)
     int64_t gone = sqlite3_changes64(store->db);
     store->spans -= gone;
     store_count(store, STORE_SPANS_PRUNED, gone);
+    store_count(store, STORE_CONTEXTS_PRUNED, contexts);
     return true;
+}
+
+static bool drop_spans(struct store *store, int64_t amount)
+{
+    return drop_spans_to(store, ask(store, "SELECT max(id) FROM (SELECT id FROM span ORDER BY id LIMIT ?)", amount));
 }
 
 // The newest point of a series stays: a sum that no longer changes is still a sum.
@@ -97,19 +106,85 @@ static bool drop_resources(struct store *store)
     return true;
 }
 
-static bool prune_by_size(struct store *store, int64_t step)
+static bool is_too_large(struct store *store)
 {
     int64_t pages = schema_number(store->db, "PRAGMA page_count") - schema_number(store->db, "PRAGMA freelist_count");
-    if (store->limits.bytes == 0 || pages * schema_number(store->db, "PRAGMA page_size") <= store->limits.bytes)
-        return true;
+    return store->limits.bytes > 0 && pages * schema_number(store->db, "PRAGMA page_size") > store->limits.bytes;
+}
+
+// An eighth of the rows at a time, as nobody knows how much room they give back: a small store is not emptied at once.
+static bool prune_by_size(struct store *store, int64_t step)
+{
     bool dropped = true;
-    if (store->spans > 0 && store->spans >= store->points - store->series)
-        dropped = drop_spans(store, step);
-    else if (store->points > store->series)
-        dropped = drop_points(store, step);
-    else if (store->series > 0)
-        dropped = drop_series(store);
-    return dropped && drop_resources(store);
+    bool any = false;
+    while (dropped && step > 0 && is_too_large(store)) {
+        int64_t rows = store->spans >= store->points - store->series ? store->spans : store->points;
+        int64_t part = rows / 8 + 100 < step ? rows / 8 + 100 : step;
+        step -= part;
+        any = true;
+        if (store->spans > 0 && store->spans >= store->points - store->series)
+            dropped = drop_spans(store, part);
+        else if (store->points > store->series)
+            dropped = drop_points(store, part);
+        else if (store->series > 0)
+            return drop_series(store) && drop_resources(store);
+    }
+    return dropped && (!any || drop_resources(store));
+}
+
+// The rows up to that id, a step of them at most. `*done`: none of them is left.
+static bool drop_old_spans(struct store *store, int64_t bound, int64_t step, bool *done)
+{
+    int64_t last = ask(store, "SELECT max(id) FROM (SELECT id FROM span ORDER BY id LIMIT ?)", step);
+    *done = last >= bound || last == 0;
+    bound = *done ? bound : last;
+    return ask(store, "SELECT EXISTS (SELECT 1 FROM span WHERE id <= ?)", bound) == 0 || drop_spans_to(store, bound);
+}
+
+// Here the newest point of a series goes, too: nobody has sent another for as long as points are kept.
+static bool drop_old_points(struct store *store, int64_t bound, int64_t step, bool *done)
+{
+    int64_t last = ask(store, "SELECT max(id) FROM (SELECT id FROM point ORDER BY id LIMIT ?)", step);
+    *done = last >= bound || last == 0;
+    bound = *done ? bound : last;
+    if (!run(store,
+             "DELETE FROM series WHERE id IN (SELECT series FROM point WHERE id <= ?1) AND NOT EXISTS "
+             "(SELECT 1 FROM point WHERE series = series.id AND point.id > ?1)",
+             bound))
+        return false;
+    store->series -= sqlite3_changes64(store->db);
+    if (!run(store, "DELETE FROM point WHERE id <= ?", bound))
+        return false;
+    int64_t gone = sqlite3_changes64(store->db);
+    store->points -= gone;
+    store_count(store, STORE_POINTS_PRUNED, gone);
+    return true;
+}
+
+// By when it arrived here: what a sender says of times may be wrong.
+static bool prune_by_age(struct store *store, int64_t step)
+{
+    enum { KEEP_S = 400 * 86400 };
+    int64_t age_s = store->limits.age_s;
+    int64_t before = store->clock() - (age_s > 0 ? age_s : KEEP_S) * INT64_C(1000000000);
+    int64_t time = ask(store, "SELECT max(time) FROM arrival WHERE time <= ?", before);
+    if (time == 0)
+        return true;
+    bool spans_done = false;
+    bool points_done = false;
+    if (!run(store, "DELETE FROM arrival WHERE time < ?", time))
+        return false;
+    if (age_s == 0)
+        return true;
+    int64_t last_span = ask(store, "SELECT span FROM arrival WHERE time = ?", time);
+    int64_t last_point = ask(store, "SELECT point FROM arrival WHERE time = ?", time);
+    if (!drop_old_spans(store, last_span, step, &spans_done) || !drop_old_points(store, last_point, step, &points_done))
+        return false;
+    // Who sent nothing since then has no row left.
+    if (spans_done && points_done && !run(store, "DELETE FROM resource WHERE last < ?", time))
+        return false;
+    store->resources -= spans_done && points_done ? sqlite3_changes64(store->db) : 0;
+    return true;
 }
 
 static int64_t excess(int64_t rows, int64_t limit, int64_t step)
@@ -132,5 +207,5 @@ bool store__prune(struct store *store)
         return false;
     if (store->resources > RESOURCES_MAX && !drop_resources(store))
         return false;
-    return prune_by_size(store, step);
+    return prune_by_age(store, step) && prune_by_size(store, step);
 }

@@ -84,7 +84,7 @@ int64_t store_resource(struct store *store, const struct resource_row *row)
     bind_text(&binder, row->attributes, ATTRIBUTES_LIMIT);
     int64_t id = find(store, binder.statement);
     if (id != 0)
-        return id;
+        return id < 0 || store__hear(store, id, 0) ? id : -1;
     binder = (struct binder){store__statement(store, STATEMENT_RESOURCE_ADD), 1};
     if (binder.statement == NULL)
         return -1;
@@ -97,7 +97,8 @@ int64_t store_resource(struct store *store, const struct resource_row *row)
     if (!store__run(store, binder.statement))
         return -1;
     store->resources++;
-    return sqlite3_last_insert_rowid(store->db);
+    id = sqlite3_last_insert_rowid(store->db);
+    return store__hear(store, id, 0) ? id : -1;
 }
 
 static void bind_series_key(struct binder *binder, const struct series_row *row)
@@ -180,7 +181,7 @@ enum store_added store_span(struct store *store, const struct span_row *row, int
     store->spans++;
     store_count(store, STORE_SPANS, 1);
     store_count(store, STORE_CONTEXTS, row->is_context);
-    return STORE_ADDED;
+    return store__hear(store, row->resource, row->is_context) ? STORE_ADDED : STORE_FAILED;
 }
 
 enum store_added store_point(struct store *store, const struct point_row *row)
