@@ -83,6 +83,7 @@ static bool serve_until_signal(const struct options *options, struct writer *wri
         .max_body = options->max_body,
         .max_bodies = options->max_body * BODIES_FACTOR,
         .db_path = options->db,
+        .limits = options->limits,
     };
     if (options->port_file != NULL)
         unlink(options->port_file);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Routes requests and carries them to the writer and back. A request belongs to libmicrohttpd's thread, except between
-// writer_submit and its `done`, when it is suspended and the writer's. `lock` guards `active` and `stopping`.
+// Connections, routes, and what is sent here: it is carried to the writer and back. Whose a request is when,
+// server_internal.h says.
 
-#include "server.h"
+#include "server_internal.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,11 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <microhttpd.h>
-
 #include <logctx/base.h>
-
-#include "body.h"
 
 enum {
     CONNECTIONS_MAX = 128,
@@ -30,35 +25,6 @@ enum {
     WHY_SIZE = 256,
 };
 
-struct server {
-    struct server_options options;
-    struct writer *writer;
-    struct MHD_Daemon *daemon;
-    struct address address;
-    int listener; // ours to close; -1 while it is the daemon's
-    struct memory memory;
-    pthread_mutex_t lock;
-    pthread_cond_t idle;
-    int active;
-    bool stopping;
-};
-
-struct request {
-    struct server *server;
-    struct MHD_Connection *connection;
-    time_t started;
-    enum signal_kind signal;
-    enum encoding encoding;
-    struct outcome outcome; // once its status is not 0 the answer is known, and what still comes is thrown away
-    const char *allow;
-    const char *page; // answered instead of an outcome's sentence
-    struct body body;
-    size_t drained;
-    struct job job;
-    bool seen_headers;
-    bool submitted;
-};
-
 static time_t now(void)
 {
     struct timespec time;
@@ -66,10 +32,7 @@ static time_t now(void)
     return time.tv_sec;
 }
 
-static void refuse(struct request *request, unsigned status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void refuse(struct request *request, unsigned status, const char *format, ...)
+void server__refuse(struct request *request, unsigned status, const char *format, ...)
 {
     request->outcome = (struct outcome){.status = status};
     va_list arguments;
@@ -78,7 +41,7 @@ static void refuse(struct request *request, unsigned status, const char *format,
     va_end(arguments);
 }
 
-static const char *header(const struct request *request, const char *name)
+const char *server__header(const struct request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
@@ -86,35 +49,37 @@ static const char *header(const struct request *request, const char *name)
 // Which of the two encodings of a body; anything else is refused.
 static bool read_content_encoding(struct request *request, bool *gzip)
 {
-    const char *encoding = header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    const char *encoding = server__header(request, MHD_HTTP_HEADER_CONTENT_ENCODING);
     *gzip = encoding != NULL && strcasecmp(encoding, "gzip") == 0;
     if (encoding == NULL || *gzip || encoding[0] == '\0' || strcasecmp(encoding, "identity") == 0 ||
         strcasecmp(encoding, "none") == 0)
         return true;
-    refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-           "Content-Encoding \"%.40s\" is not understood here; send gzip, or the body as it is.", encoding);
+    server__refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                   "Content-Encoding \"%.40s\" is not understood here; send gzip, or the body as it is.", encoding);
     return false;
 }
 
 static void refuse_memory(struct request *request)
 {
-    refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "There is no memory for the request now; try again in a moment.");
+    server__refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                   "There is no memory for the request now; try again in a moment.");
     request->outcome.retry_after = 1;
 }
 
 // A client that waits for leave to send (Expect), or that announces far too much, is told so before it sends.
 static bool refuse_large(struct request *request)
 {
-    const char *text = header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *text = server__header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     unsigned long long length = text != NULL ? strtoull(text, NULL, 10) : 0;
     size_t limit = request->server->options.max_body;
     if (length <= limit)
         return false;
-    refuse(request, MHD_HTTP_CONTENT_TOO_LARGE,
-           "The body has %llu bytes, and this server takes %zu; send smaller batches, or start logctx-dashboard with a "
-           "larger --max-body.",
-           length, limit);
-    return header(request, MHD_HTTP_HEADER_EXPECT) != NULL || length / DRAIN_FACTOR > limit;
+    server__refuse(
+        request, MHD_HTTP_CONTENT_TOO_LARGE,
+        "The body has %llu bytes, and this server takes %zu; send smaller batches, or start logctx-dashboard with a "
+        "larger --max-body.",
+        length, limit);
+    return server__header(request, MHD_HTTP_HEADER_EXPECT) != NULL || length / DRAIN_FACTOR > limit;
 }
 
 // True if the answer should not wait for the body.
@@ -124,12 +89,14 @@ static bool route_export(struct request *request, const char *method, enum signa
     request->signal = signal;
     if (strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
         request->allow = "POST";
-        refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "Send an export request with POST, not with %.20s.", method);
+        server__refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "Send an export request with POST, not with %.20s.",
+                       method);
     } else if (request->encoding == ENCODING_UNKNOWN) {
-        const char *type = header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
-        refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-               "Content-Type \"%.60s\" is not understood here; send application/x-protobuf or application/json.",
-               type != NULL ? type : "");
+        const char *type = server__header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+        server__refuse(
+            request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+            "Content-Type \"%.60s\" is not understood here; send application/x-protobuf or application/json.",
+            type != NULL ? type : "");
     } else if (!refuse_large(request)) {
         if (request->outcome.status == 0 && read_content_encoding(request, &gzip) &&
             !body_init(&request->body, &request->server->memory, request->server->options.max_body, gzip))
@@ -141,29 +108,21 @@ static bool route_export(struct request *request, const char *method, enum signa
     return false;
 }
 
-static void route_page(struct request *request, const char *method, const char *page)
-{
-    if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) {
-        request->outcome.status = MHD_HTTP_OK;
-        request->page = page;
-    } else {
-        request->allow = "GET, HEAD";
-        refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "This page can be read with GET; %.20s does nothing here.",
-               method);
-    }
-}
-
 static void route_health(struct request *request, const char *method)
 {
-    route_page(request, method, "ok\n");
-    if (request->page != NULL && !writer_healthy(request->server->writer)) {
-        request->page = NULL;
-        refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "The store cannot be written; the program's messages say why.");
+    if (!server__reads(request, method))
+        return;
+    request->text = "ok\n";
+    request->outcome.status = MHD_HTTP_OK;
+    if (!writer_healthy(request->server->writer)) {
+        request->text = NULL;
+        server__refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                       "The store cannot be written; the program's messages say why.");
         request->outcome.retry_after = 5;
     }
 }
 
-static bool is_stopping(struct server *server)
+bool server__is_stopping(struct server *server)
 {
     pthread_mutex_lock(&server->lock);
     bool stopping = server->stopping;
@@ -174,29 +133,29 @@ static bool is_stopping(struct server *server)
 static bool route(struct request *request, const char *url, const char *method)
 {
     const struct server *server = request->server;
-    const char *host = header(request, MHD_HTTP_HEADER_HOST);
-    request->encoding = reply_encoding(header(request, MHD_HTTP_HEADER_CONTENT_TYPE));
+    const char *host = server__header(request, MHD_HTTP_HEADER_HOST);
+    request->encoding = reply_encoding(server__header(request, MHD_HTTP_HEADER_CONTENT_TYPE));
     if (!address_answers_to(&server->address, server->options.extra_hosts, server->options.extra_host_count, host)) {
-        refuse(request, MHD_HTTP_FORBIDDEN,
-               "This server does not go by the name \"%.60s\"; use its address, or start logctx-dashboard with "
-               "--allow-host.",
-               host);
-    } else if (is_stopping(request->server)) {
-        refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "logctx-dashboard is stopping; send the request again later.");
+        server__refuse(request, MHD_HTTP_FORBIDDEN,
+                       "This server does not go by the name \"%.60s\"; use its address, or start logctx-dashboard with "
+                       "--allow-host.",
+                       host);
+    } else if (server__is_stopping(request->server)) {
+        server__refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                       "logctx-dashboard is stopping; send the request again later.");
         request->outcome.retry_after = 5;
     } else if (strcmp(url, "/v1/traces") == 0) {
         return route_export(request, method, SIGNAL_TRACES);
     } else if (strcmp(url, "/v1/metrics") == 0) {
         return route_export(request, method, SIGNAL_METRICS);
-    } else if (strcmp(url, "/") == 0) {
-        route_page(request, method, "");
     } else if (strcmp(url, "/healthz") == 0) {
         route_health(request, method);
     } else if (strcmp(url, "/v1/logs") == 0) {
-        refuse(request, MHD_HTTP_NOT_FOUND,
-               "Traces and metrics are taken here, logs are not; send them to another endpoint, or not at all.");
-    } else {
-        refuse(request, MHD_HTTP_NOT_FOUND, "There is nothing at this path; see GET / for what there is.");
+        server__refuse(
+            request, MHD_HTTP_NOT_FOUND,
+            "Traces and metrics are taken here, logs are not; send them to another endpoint, or not at all.");
+    } else if (!server__route_page(request, url, method)) {
+        server__refuse(request, MHD_HTTP_NOT_FOUND, "There is nothing at this path; see GET / for what there is.");
     }
     return false;
 }
@@ -212,6 +171,8 @@ static char *front_page(const struct server *server)
                           "  POST /v1/traces    spans, as application/x-protobuf or application/json, gzip or plain\n"
                           "  POST /v1/metrics   metrics, likewise\n"
                           "  GET  /healthz      answers 200 while the store can be written\n"
+                          "  GET  /now          what happens now: the page, or JSON with ?format=json\n"
+                          "  GET  /contexts     the contexts that have ended, likewise\n"
                           "\n"
                           "To send here:         OTEL_EXPORTER_OTLP_ENDPOINT=http://%s\n"
                           "To see what arrived:  logctx-dashboard --summary %s\n",
@@ -219,38 +180,35 @@ static char *front_page(const struct server *server)
     return length >= 0 ? page : NULL;
 }
 
-static struct reply make_reply(const struct request *request)
+static struct MHD_Response *make_response(struct request *request)
 {
-    if (request->page == NULL)
-        return reply_make(&request->outcome, request->signal, request->encoding);
-    struct reply reply = {.status = request->outcome.status, .content_type = "text/plain; charset=utf-8"};
-    reply.bytes = request->page[0] == '\0' ? front_page(request->server) : strdup(request->page);
-    reply.length = reply.bytes != NULL ? strlen(reply.bytes) : 0;
-    return reply;
+    if (request->asset != NULL || request->json)
+        return server__page_response(request);
+    if (request->text != NULL) {
+        char *text = request->text[0] == '\0' ? front_page(request->server) : strdup(request->text);
+        return server__response(request, text, text != NULL ? strlen(text) : 0, "text/plain; charset=utf-8");
+    }
+    struct reply reply = reply_make(&request->outcome, request->signal, request->encoding);
+    return server__response(request, reply.bytes, reply.length, reply.content_type);
 }
 
 static enum MHD_Result answer(struct request *request)
 {
     body_free(&request->body);
-    struct reply reply = make_reply(request);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(reply.length, reply.bytes != NULL ? reply.bytes : "",
-                                        reply.bytes != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-    if (response == NULL) {
-        free(reply.bytes);
+    struct MHD_Response *response = make_response(request);
+    if (response == NULL)
         return MHD_NO;
-    }
     char seconds[16];
-    snprintf(seconds, sizeof seconds, "%u", reply.retry_after);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply.content_type);
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (reply.retry_after > 0)
+    snprintf(seconds, sizeof seconds, "%u", request->outcome.retry_after);
+    if (request->outcome.retry_after > 0)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     if (request->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, request->allow);
-    if (is_stopping(request->server))
+    if (request->location != NULL)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, request->location);
+    if (server__is_stopping(request->server))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    enum MHD_Result result = MHD_queue_response(request->connection, reply.status, response);
+    enum MHD_Result result = MHD_queue_response(request->connection, request->outcome.status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -293,9 +251,9 @@ static enum MHD_Result submit(struct request *request)
     // First suspended, then submitted: the writer may be done before this function is.
     MHD_suspend_connection(request->connection);
     if (!writer_submit(request->server->writer, &request->job)) {
-        refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-               "%d requests wait to be stored, more than that are not queued; try again in a moment.",
-               WRITER_QUEUE_MAX);
+        server__refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                       "%d requests wait to be stored, more than that are not queued; try again in a moment.",
+                       WRITER_QUEUE_MAX);
         request->outcome.retry_after = 1;
         MHD_resume_connection(request->connection);
     }
@@ -316,19 +274,36 @@ static struct request *begin(struct server *server, struct MHD_Connection *conne
     return request;
 }
 
+// The first that is known of a request: the URL as it came. Parameters are read from that, not from what libmicrohttpd
+// makes of them, which lets malformed ones pass.
+static void *on_url(void *user, const char *url, struct MHD_Connection *connection)
+{
+    struct request *request = begin(user, connection);
+    const char *query = strchr(url, '?');
+    if (request != NULL && query != NULL)
+        request->query = strdup(query + 1);
+    return request;
+}
+
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *bytes, size_t *length, void **context)
 {
     (void)version;
+    (void)user;
+    (void)connection;
     struct request *request = *context;
-    if (request == NULL) {
-        request = *context = begin(user, connection);
-        if (request == NULL)
-            return MHD_NO;
+    if (request == NULL)
+        return MHD_NO;
+    if (!request->seen_headers) {
+        request->seen_headers = true;
         return route(request, url, method) ? answer(request) : MHD_YES;
     }
     if (*length > 0)
         return take_bytes(request, bytes, length);
+    if (request->reading.view != NULL && !request->submitted) {
+        server__submit_reading(request);
+        return MHD_YES;
+    }
     return request->outcome.status != 0 || request->submitted ? answer(request) : submit(request);
 }
 
@@ -342,6 +317,9 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
     if (request == NULL)
         return;
     body_free(&request->body);
+    params_free(&request->reading.params);
+    free(request->reading.text);
+    free(request->query);
     free(request);
     *context = NULL;
     pthread_mutex_lock(&server->lock);
@@ -383,9 +361,18 @@ static struct MHD_Daemon *start_daemon(struct server *server, int listener)
     // bytes, and keeps it until it times out. For so few connections poll() is as fast.
     return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
                             MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+                            MHD_OPTION_URI_LOG_CALLBACK, on_url, server, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+                            MHD_OPTION_END);
+}
+
+static bool start_readers(struct server *server)
+{
+    address_print(&server->address, server->settings.address, sizeof server->settings.address);
+    server->settings.limits = server->options.limits;
+    server->readers = readers_start(&server->settings, server->options.db_path);
+    return server->readers != NULL;
 }
 
 struct server *server_start(const struct server_options *options, struct writer *writer, char *why, size_t why_size)
@@ -406,14 +393,15 @@ struct server *server_start(const struct server_options *options, struct writer 
     pthread_cond_init(&server->idle, &attributes);
     pthread_condattr_destroy(&attributes);
     server->listener = listen_at(&server->address, why, why_size);
-    if (server->listener >= 0) {
+    if (server->listener >= 0 && start_readers(server)) {
         server->daemon = start_daemon(server, server->listener);
         if (server->daemon != NULL) {
             server->listener = -1;
             return server;
         }
-        snprintf(why, why_size, "The HTTP server cannot be started: no memory or no thread for it.");
     }
+    if (server->listener >= 0)
+        snprintf(why, why_size, "The HTTP server cannot be started: no memory or no thread for it.");
     server_stop(server);
     return NULL;
 }
@@ -441,8 +429,13 @@ void server_quiesce(struct server *server, int grace_s)
 
 void server_stop(struct server *server)
 {
+    // First the readers: no request is suspended any more when the daemon ends.
+    if (server->readers != NULL)
+        readers_stop(server->readers);
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
+    if (server->readers != NULL)
+        readers_free(server->readers);
     if (server->listener >= 0)
         close(server->listener);
     pthread_cond_destroy(&server->idle);

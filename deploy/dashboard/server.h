@@ -18,9 +18,10 @@ struct server_options {
     struct address address;         /* port 0: any free one */
     const char *const *extra_hosts; /* names that the Host header may have besides */
     size_t extra_host_count;
-    size_t max_body;     /* of one request, in bytes, before and after inflating */
-    size_t max_bodies;   /* of all of them together */
-    const char *db_path; /* for the page at / */
+    size_t max_body;            /* of one request, in bytes, before and after inflating */
+    size_t max_bodies;          /* of all of them together */
+    const char *db_path;        /* that readers open */
+    struct store_limits limits; /* as answers tell them */
 };
 
 /* Everything pointed to has to stay until server_stop. NULL: `why` says why. */

@@ -3,16 +3,14 @@
 
 #include "summary.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <logctx/telemetry.h>
 
 #include "display.h"
 #include "report.h"
-#include "schema.h"
+#include "store_read.h"
 #include "table.h"
 
 // `total` has one row for each series: what it amounts to now. Cumulative sums start again with the process that sends
@@ -142,28 +140,6 @@ void report_services(struct report *report)
     table_end(&table, report->out, report->width, report->dim, report->plain);
 }
 
-static bool open_store(sqlite3 **db, const char *path, char *why, size_t why_size)
-{
-    // Read-write first, as a reader of a log needs the index beside it, which it can only make with that right;
-    // nothing is written all the same. A file on a read-only medium has no log that matters.
-    struct stat status;
-    if (stat(path, &status) != 0) {
-        snprintf(why, why_size, "%s; name a file that logctx-dashboard wrote.", strerror(errno));
-        return false;
-    }
-    int result = sqlite3_open_v2(path, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (result != SQLITE_OK) {
-        snprintf(why, why_size, "%s.", *db != NULL ? sqlite3_errmsg(*db) : "no memory");
-        return false;
-    }
-    sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    sqlite3_busy_timeout(*db, 5000);
-    sqlite3_exec(*db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;", NULL,
-                 NULL, NULL);
-    return schema_check(*db, why, why_size);
-}
-
 static bool print_sections(struct report *report, const char *path, char *why, size_t why_size)
 {
     // One transaction: all sections speak of the same moment.
@@ -198,7 +174,7 @@ bool summary_print(const char *path, const struct summary_options *options, FILE
         report.plain = "\x1b[0m";
     }
     display_begin();
-    bool good = open_store(&report.db, path, reason, sizeof reason) &&
+    bool good = store_read_open(&report.db, path, reason, sizeof reason) &&
                 print_sections(&report, path, reason, sizeof reason);
     display_end();
     sqlite3_close(report.db);

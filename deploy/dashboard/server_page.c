@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is read: the page with its files, and the views as JSON. A request is the server thread's; while it is suspended, a
+// reader's.
+
+#include "server_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "put.h"
+
+#define HTML "text/html"
+#define JSON "application/json"
+
+// Nothing is loaded from anywhere else, and nobody frames it: names that were sent here cannot become code.
+static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+                             "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+static const struct asset *find_asset(const char *name)
+{
+    for (size_t i = 0; i < page_asset_count; i++)
+        if (strcmp(page_assets[i].name, name) == 0)
+            return &page_assets[i];
+    return NULL;
+}
+
+static bool accepts_html(const struct request *request)
+{
+    const char *accept = server__header(request, MHD_HTTP_HEADER_ACCEPT);
+    return accept != NULL && strcasestr(accept, HTML) != NULL;
+}
+
+static bool asks_for_json(const struct request *request)
+{
+    for (const char *at = request->query; at != NULL; at = strchr(at, '&')) {
+        at += *at == '&';
+        if (strncmp(at, "format=json", 11) == 0 && (at[11] == '&' || at[11] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+bool server__reads(struct request *request, const char *method)
+{
+    if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
+        return true;
+    request->allow = "GET, HEAD";
+    server__refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "This can be read with GET; %.20s does nothing here.", method);
+    return false;
+}
+
+static void give_asset(struct request *request, const struct asset *asset)
+{
+    const char *known = server__header(request, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    bool same = known != NULL && (strstr(known, asset->etag) != NULL || strcmp(known, "*") == 0);
+    request->asset = asset;
+    request->outcome.status = same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK;
+}
+
+static void route_asset(struct request *request, const char *name)
+{
+    const struct asset *asset = find_asset(name);
+    if (asset != NULL)
+        give_asset(request, asset);
+    else
+        server__refuse(request, MHD_HTTP_NOT_FOUND, "The page has no file of this name.");
+}
+
+static void route_view(struct request *request, const struct view *view, const char *rest)
+{
+    struct reading *reading = &request->reading;
+    char why[256] = "";
+    const struct asset *page = find_asset("index.html");
+    if (accepts_html(request) && !asks_for_json(request)) {
+        if (page != NULL)
+            give_asset(request, page);
+        else
+            server__refuse(request, MHD_HTTP_NOT_FOUND,
+                           "This logctx-dashboard was built without its page, for want of npm; ask for JSON, with "
+                           "?format=json.");
+        return;
+    }
+    request->json = true;
+    if (strlen(rest) >= sizeof reading->rest) {
+        server__refuse(request, MHD_HTTP_NOT_FOUND, "There is nothing at this path.");
+    } else if (!params_read(&reading->params, request->query, view->rules, why, sizeof why)) {
+        server__refuse(request, MHD_HTTP_BAD_REQUEST, "%s", why);
+    } else {
+        strcpy(reading->rest, rest);
+        reading->view = view;
+    }
+}
+
+bool server__route_page(struct request *request, const char *url, const char *method)
+{
+    static const char assets[] = "/assets/";
+    const char *rest = "";
+    const struct view *view = view_find(url, &rest);
+    bool is_asset = strncmp(url, assets, sizeof assets - 1) == 0;
+    if (strcmp(url, "/") != 0 && !is_asset && view == NULL)
+        return false;
+    if (!server__reads(request, method))
+        return true;
+    if (is_asset) {
+        route_asset(request, url + sizeof assets - 1);
+    } else if (view != NULL) {
+        route_view(request, view, rest);
+    } else if (accepts_html(request) && find_asset("index.html") != NULL) {
+        request->location = "/now";
+        request->text = "See /now.\n";
+        request->outcome.status = MHD_HTTP_SEE_OTHER;
+    } else {
+        request->text = "";
+        request->outcome.status = MHD_HTTP_OK;
+    }
+    return true;
+}
+
+static void on_done(struct reading *reading)
+{
+    struct request *request = reading->user;
+    request->outcome = reading->outcome;
+    // The last touch: from here on the request is the server's again.
+    MHD_resume_connection(request->connection);
+}
+
+void server__submit_reading(struct request *request)
+{
+    request->submitted = true;
+    request->reading.done = on_done;
+    request->reading.user = request;
+    MHD_suspend_connection(request->connection);
+    if (readers_submit(request->server->readers, &request->reading))
+        return;
+    server__refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+                   "%d questions wait for their answers, more than that are not queued; try again in a moment.",
+                   READERS_QUEUE_MAX);
+    request->outcome.retry_after = 1;
+    MHD_resume_connection(request->connection);
+}
+
+static void add_policies(struct MHD_Response *response)
+{
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(response, "Content-Security-Policy", policy);
+    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+    MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
+}
+
+struct MHD_Response *server__response(const struct request *request, char *bytes, size_t length, const char *type)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        length, bytes != NULL ? bytes : "", bytes != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (response == NULL) {
+        free(bytes);
+        return NULL;
+    }
+    (void)request;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    add_policies(response);
+    return response;
+}
+
+static struct MHD_Response *asset_response(const struct asset *asset, bool same)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(same ? 0 : asset->length, (void *)asset->bytes, MHD_RESPMEM_PERSISTENT);
+    if (response == NULL)
+        return NULL;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, asset->type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, asset->etag);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept");
+    add_policies(response);
+    return response;
+}
+
+static char *error_text(const struct outcome *outcome)
+{
+    json_t *object = json_object();
+    put_text(object, "error", outcome->sentence);
+    char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return text;
+}
+
+struct MHD_Response *server__page_response(struct request *request)
+{
+    if (request->asset != NULL)
+        return asset_response(request->asset, request->outcome.status == MHD_HTTP_NOT_MODIFIED);
+    char *text = request->outcome.status == MHD_HTTP_OK ? request->reading.text : error_text(&request->outcome);
+    request->reading.text = request->outcome.status == MHD_HTTP_OK ? NULL : request->reading.text;
+    return server__response(request, text, text != NULL ? strlen(text) : 0, JSON);
+}

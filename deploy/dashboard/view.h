@@ -1,0 +1,101 @@
+/*
+ * view.h: what the page shows, as JSON (docs/dashboard-api.md): the list of views, and what an answer is made from. An
+ * answer is made on one reader's thread, in one read transaction; nothing in it outlives the call.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef DASHBOARD_VIEW_H
+#define DASHBOARD_VIEW_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+#include <sqlite3.h>
+
+#include "params.h"
+#include "reply.h"
+#include "store.h"
+
+enum { VIEW_REST_SIZE = 96 };
+
+/* What is the same for all answers. Constant while the server runs. */
+struct view_settings {
+    char address[80]; /* where it listens */
+    struct store_limits limits;
+};
+
+/* One question. `out` has the head already; the answer adds its members. */
+struct view_call {
+    sqlite3 *db;
+    const struct view_settings *settings;
+    const struct params *params;
+    const char *rest; /* what stands behind the view's path: an id; "" if nothing does */
+    json_t *out;
+    struct outcome outcome; /* view_refuse changes it */
+    int64_t now;            /* this and the next two: ns since 1970 */
+    int64_t from;           /* the window: what ended after this */
+    int64_t to;             /* and at this or before */
+    char *service;          /* the one asked for, or that sent last; NULL: none is known */
+    const char *instance;   /* NULL: all of the service */
+    int64_t deadline;       /* monotonic ns: a query that runs on until then fails, and the answer is 503 */
+    const atomic_bool *stopping;
+};
+
+typedef void view_fn(struct view_call *call);
+
+struct view {
+    const char *path;
+    bool takes_rest; /* also PATH/REST; without: the path alone */
+    bool needs_rest;
+    const struct param_rule *rules; /* its parameters besides those of all views; NULL: none */
+    view_fn *answer;
+};
+
+/* The view of a path, and what stands behind its own path ("" or behind the slash). NULL: there is none. */
+const struct view *view_find(const char *url, const char **rest);
+
+/* Asks the view: head and answer. Returns the JSON text, from malloc; NULL: call->outcome says why. */
+char *view_answer(const struct view *view, struct view_call *call, size_t *length);
+
+/* The answer will be an error with this sentence. */
+void view_refuse(struct view_call *call, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * A prepared query; NULL: it failed, and so does the answer. The parameters :service, :instance, :from and :to are bound
+ * where it has them. With view_finish it is ended (NULL is fine); false: it failed on the way, and so does the answer.
+ */
+sqlite3_stmt *view_query(struct view_call *call, const char *sql);
+bool view_finish(struct view_call *call, sqlite3_stmt *statement);
+
+/* A condition on a column `resource`: it is of the service (and instance) asked for. */
+#define VIEW_OF_SERVICE                                                                                                \
+    "resource IN (SELECT id FROM resource WHERE service IS :service AND (:instance IS NULL OR instance = :instance))"
+
+/* Spans that are contexts of this library; as the index has it, so that it is used. */
+#define VIEW_IS_CONTEXT "scope = 'logctx' AND name <> 'logctx.transition_error'"
+
+/* The first number of a query; 0 if it gives none. */
+int64_t view_number(struct view_call *call, const char *sql);
+
+/* Columns: text that may be NULL, a number that may be NaN. */
+const char *view_text_of(sqlite3_stmt *statement, int column);
+double view_real_of(sqlite3_stmt *statement, int column);
+
+/* Hex digits as bytes. False: not exactly so many, or others among them. */
+bool view_read_hex(const char *text, uint8_t *bytes, size_t length);
+
+/* Seconds that are left of the time for this answer, less than 0 if none are. */
+double view_time_left(const struct view_call *call);
+
+/* The head's members; view_answer does that. */
+void view_head(struct view_call *call);
+
+view_fn view_now;
+view_fn view_contexts;
+extern const struct param_rule view_contexts_rules[];
+
+#endif
