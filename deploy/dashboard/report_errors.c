@@ -8,6 +8,7 @@
 #include <logctx/error.h>
 
 #include "display.h"
+#include "flight.h"
 #include "report.h"
 #include "table.h"
 
@@ -69,57 +70,13 @@ static void print_label(struct report *report, const char *label, const char *te
     fprintf(report->out, "%*s%s%-*s%s%s\n", TEXT_INDENT, "", report->dim, LABEL_WIDTH, label, report->plain, fit);
 }
 
-// One entry of the flight recorder, which comes as "FROM -> TO at WHERE, N ms ago".
-struct switched {
-    char *from;
-    char *to;
-    char *where;
-    char *ago;
-};
-
-static char *last_of(char *text, const char *mark)
-{
-    char *found = NULL;
-    for (char *at = strstr(text, mark); at != NULL; at = strstr(at + 1, mark))
-        found = at;
-    return found;
-}
-
-// Cuts the text at a mark, and gives what stands behind it.
-static char *cut_at(char *at, const char *mark)
-{
-    *at = '\0';
-    return at + strlen(mark);
-}
-
-// From the end, because the names at the beginning may hold anything. False: it is of another form.
-static bool split_switch(char *text, struct switched *entry)
-{
-    char *unit = last_of(text, " ms ago");
-    char *ago = last_of(text, ", ");
-    if (unit == NULL || ago == NULL || unit < ago)
-        return false;
-    *unit = '\0';
-    entry->ago = cut_at(ago, ", ");
-    char *where = last_of(text, " at ");
-    if (where == NULL)
-        return false;
-    entry->where = cut_at(where, " at ");
-    char *to = strstr(text, " -> ");
-    if (to == NULL)
-        return false;
-    entry->from = text;
-    entry->to = cut_at(to, " -> ");
-    return true;
-}
-
 // Adds a row; true if one of its contexts is gone so long that its name is.
 static bool add_switch(struct table *table, const char *text)
 {
     bool nameless = false;
     char *copy = strdup(text);
-    struct switched entry = {0};
-    if (copy != NULL && split_switch(copy, &entry)) {
+    struct flight_switch entry = {0};
+    if (copy != NULL && flight_read(copy, &entry)) {
         table_cell(table, entry.from);
         table_cell(table, "\xE2\x86\x92");
         table_cell(table, entry.to);
