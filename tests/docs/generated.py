@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The generated pages are current: generated.py [--write] ROOT GEN_TELEMETRY GEN_CONFIGURATION
+"""The generated pages are current: generated.py [--write] ROOT GEN_TELEMETRY GEN_CONFIGURATION GEN_ERRORS
 
-telemetry.md is printed whole by its generator; of configuration.md the parts between `<!-- begin X -->` and
+telemetry.md and errors.md are printed whole by their generators; of configuration.md the parts between `<!-- begin X -->` and
 `<!-- end X -->`. Also: every environment variable that the exporter's code reads is on that page.
 """
 
@@ -57,7 +57,11 @@ def main():
     root = pathlib.Path(words[0]).resolve()
     telemetry, configuration = root / "docs/telemetry.md", root / "docs/configuration.md"
     text = configuration.read_text(encoding="utf-8")
-    wanted = {telemetry: printed_by(words[1]), configuration: with_parts(text, printed_by(words[2]))}
+    wanted = {
+        telemetry: printed_by(words[1]),
+        configuration: with_parts(text, printed_by(words[2])),
+        root / "docs/errors.md": printed_by(words[3]),
+    }
     failed = 0
     for path, content in wanted.items():
         if path.exists() and path.read_text(encoding="utf-8") == content:
