@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Increases of counters. The reading thread owns everything.
+
+#include "increase.h"
+
+#include <math.h>
+#include <stddef.h>
+
+struct point {
+    int64_t time;
+    int64_t start;
+    double value;
+};
+
+// Before this nobody sent OTLP: the sender does not say when its counter began.
+#define PLAUSIBLE_START INT64_C(946684800000000000)
+
+bool increase_init(struct increase *increase, sqlite3 *db)
+{
+    static const char newest[] = "SELECT time, start, coalesce(value, count) FROM point WHERE series = ? AND time <= ? "
+                                 "AND coalesce(value, count) IS NOT NULL ORDER BY time DESC LIMIT 1";
+    static const char between[] = "SELECT time, start, coalesce(value, count) FROM point WHERE series = ? AND time > ? "
+                                  "AND time <= ? AND coalesce(value, count) IS NOT NULL ORDER BY time";
+    static const char reported[] = "SELECT EXISTS (SELECT 1 FROM series WHERE resource = ?1 AND EXISTS "
+                                   "(SELECT 1 FROM point WHERE series = series.id AND time <= ?2))";
+    *increase = (struct increase){.failed = false};
+    increase->failed = sqlite3_prepare_v2(db, newest, -1, &increase->newest, NULL) != SQLITE_OK ||
+                       sqlite3_prepare_v2(db, between, -1, &increase->between, NULL) != SQLITE_OK ||
+                       sqlite3_prepare_v2(db, reported, -1, &increase->reported, NULL) != SQLITE_OK;
+    return !increase->failed;
+}
+
+bool increase_clear(struct increase *increase)
+{
+    sqlite3_finalize(increase->newest);
+    sqlite3_finalize(increase->between);
+    sqlite3_finalize(increase->reported);
+    return !increase->failed;
+}
+
+static void end(struct increase *increase, sqlite3_stmt *row)
+{
+    if (sqlite3_reset(row) != SQLITE_OK)
+        increase->failed = true;
+}
+
+static struct point point_of(sqlite3_stmt *row)
+{
+    return (struct point){sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1), sqlite3_column_double(row, 2)};
+}
+
+static bool newest(struct increase *increase, int64_t series, int64_t until, struct point *point)
+{
+    sqlite3_stmt *row = increase->newest;
+    sqlite3_bind_int64(row, 1, series);
+    sqlite3_bind_int64(row, 2, until);
+    bool found = sqlite3_step(row) == SQLITE_ROW;
+    if (found)
+        *point = point_of(row);
+    end(increase, row);
+    return found;
+}
+
+static bool had_reported(struct increase *increase, int64_t resource, int64_t until)
+{
+    sqlite3_stmt *row = increase->reported;
+    sqlite3_bind_int64(row, 1, resource);
+    sqlite3_bind_int64(row, 2, until);
+    bool reported = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_int(row, 0) != 0;
+    end(increase, row);
+    return reported;
+}
+
+static bool continues(const struct point *before, const struct point *point)
+{
+    return before->start == point->start && before->value <= point->value;
+}
+
+// Point by point. `before` NULL: there is none, and `whole` says whether the first value counts.
+static double add_up(struct increase *increase, const struct counter_series *series, const struct point *before,
+                     bool whole, int64_t from, int64_t to)
+{
+    sqlite3_stmt *row = increase->between;
+    struct point last = before != NULL ? *before : (struct point){0};
+    bool has_last = before != NULL;
+    double sum = 0;
+    sqlite3_bind_int64(row, 1, series->id);
+    sqlite3_bind_int64(row, 2, from);
+    sqlite3_bind_int64(row, 3, to);
+    while (sqlite3_step(row) == SQLITE_ROW) {
+        struct point point = point_of(row);
+        if (has_last)
+            sum += series->delta ? point.value : continues(&last, &point) ? point.value - last.value : point.value;
+        else if (series->delta || whole || point.start > from)
+            sum += point.value;
+        last = point;
+        has_last = true;
+    }
+    end(increase, row);
+    return sum;
+}
+
+double increase_of(struct increase *increase, const struct counter_series *series, int64_t from, int64_t to)
+{
+    struct point before, last;
+    if (!newest(increase, series->id, to, &last) || last.time <= from)
+        return NAN;
+    bool has_before = newest(increase, series->id, from, &before);
+    // The usual case needs no more than its two ends: a cumulative sum that says when it began, and did not begin anew.
+    if (has_before && !series->delta && continues(&before, &last) && last.start > PLAUSIBLE_START)
+        return last.value - before.value;
+    bool whole = !has_before && had_reported(increase, series->resource, from);
+    return add_up(increase, series, has_before ? &before : NULL, whole, from, to);
+}
