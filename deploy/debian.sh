@@ -20,7 +20,7 @@
     # The rest of tests/run.sh: sanitizers, fuzzing, the checks, the other compilers and libc; Prometheus for the queries.
     packages_checks=(
         g++ gdb strace clang clang-format clang-tidy libclang-rt-14-dev llvm valgrind musl-tools shellcheck binutils make curl
-        ca-certificates openssl mandoc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3-yaml prometheus
+        ca-certificates openssl docker-compose mandoc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3-yaml prometheus
         prometheus-alertmanager)
 }
 
