@@ -7,6 +7,7 @@
 #include "account.h"
 #include "mistakes.h"
 #include "options.h"
+#include "pool.h"
 #include "process.h"
 
 #include <errno.h>
@@ -59,6 +60,7 @@ struct connection {
     char texts[TEXTS][HEAD_MAX], body[BODY_MAX + 1], answer[ANSWER_MAX];
     size_t body_length;
     uv_work_t work;
+    pool_query_t search;
     atomic_bool stop;   // the work is not wanted any more
     connection_t *next; // that leaks, too
 };
@@ -216,6 +218,63 @@ static int get_report(connection_t *c)
     return 0;
 }
 
+// ---- A query on another thread, by a connection that has to be had first: the request waits twice, and each wait is
+// charged to it as what it is. What was found is put in order by a part of the request that has a context of its own. ----
+
+static void rank(connection_t *c)
+{
+    LOGCTX_SCOPE(logctx_new_nested("rank"));
+    account.ranked++;
+    for (int i = 0; i < c->search.rows; i++)
+        snprintf(c->answer + strlen(c->answer), ANSWER_MAX - strlen(c->answer), "%d. %s\n", i + 1, c->search.text[i]);
+}
+
+static void on_found(pool_query_t *query)
+{
+    connection_t *c = query->user;
+    account.transactions++;
+    account.rows += (uint64_t)query->rows;
+    if (!c->stop && !query->status) {
+        logctx_set_current(c->ctx);
+        rank(c);
+        logctx_set_current(logctx_sentinel());
+    }
+    if (c->stop)
+        logctx_deferred_unpause(c->result);
+    else if (query->status)
+        logctx_deferred_fail(c->result, "database", NULL, NULL);
+    else
+        logctx_deferred_succeed(c->result, NULL, NULL);
+}
+
+static void stop_search(void *user, logctx_deferred_t *result)
+{
+    connection_t *c = user;
+    c->stop = !pool_forget(&c->search);
+    if (c->stop)
+        logctx_deferred_pause(result);
+}
+
+// Rooms that have the same messages as the one that is asked for: a query that takes a few milliseconds.
+static int get_search(connection_t *c)
+{
+    static const char sql[] =
+        "SELECT r.name || ', ' || count(*) FROM messages a JOIN messages b ON substr(a.text, -1) = "
+        "substr(b.text, -1) JOIN rooms r ON r.id = b.room WHERE a.room = %s GROUP BY b.room ORDER BY "
+        "count(*) DESC LIMIT 8";
+    const char *id = c->path + strlen("/search/");
+    if (strlen(id) - 1 > 17 || id[strspn(id, "0123456789")])
+        return 400;
+    snprintf(c->search.sql, sizeof c->search.sql, sql, id);
+    c->search.done = on_found;
+    c->search.user = c;
+    c->search.ctx = c->ctx;
+    if (!answer_later(c, stop_search))
+        return 500;
+    pool_ask(&c->search);
+    return 0;
+}
+
 // ---- Three mistakes. Each is the one line that is marked; the library tells its place, its context and its kind. ----
 
 // A callback puts the sentinel back as if the loop had called it. It was called in the request's context though, which
@@ -278,10 +337,10 @@ static int bug_restarted(connection_t *c)
     return 200;
 }
 
-static const route_t routes[] = {{"GET /rooms/{id}", get_room},        {"POST /rooms", post_room},
-                                 {"GET /report", get_report},          {"GET /slow/{ms}", get_slow},
-                                 {"GET /bug/lost", bug_lost},          {"GET /bug/leaked", bug_leaked},
-                                 {"GET /bug/restarted", bug_restarted}};
+static const route_t routes[] = {{"GET /rooms/{id}", get_room},    {"POST /rooms", post_room},
+                                 {"GET /report", get_report},      {"GET /slow/{ms}", get_slow},
+                                 {"GET /search/{id}", get_search}, {"GET /bug/lost", bug_lost},
+                                 {"GET /bug/leaked", bug_leaked},  {"GET /bug/restarted", bug_restarted}};
 
 // ---- Connections. A client for whom none is free waits in the kernel's queue. ----
 
@@ -610,8 +669,11 @@ static bool start(logctx_daemon_t *daemon)
         return fail_to_start(daemon, "The exporter does not start; the log says why.");
     loop = uv_default_loop();
     prepare_loop();
-    sqlite3_open(options.database, &database); // if that fails, so does the transaction, and says why
-    if (transact(NULL, 200, sqlite3_mprintf(schema)) != 200)
+    const char *path = strcmp(options.database, ":memory:") ? options.database : "file:demo?mode=memory&cache=shared";
+    // If that fails, so does the transaction, and says why.
+    sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, NULL);
+    sqlite3_busy_timeout(database, 1000);
+    if (transact(NULL, 200, sqlite3_mprintf(schema)) != 200 || !pool_open(loop, path))
         return fail_to_start(daemon, "The database %s cannot be used; the log says why.", options.database);
     int port = serve();
     if (port < 0)
@@ -644,6 +706,7 @@ int main(int count, char **words)
         good = !uv_run(loop, UV_RUN_DEFAULT); // until nothing is listening, open or pending
     }
     logctx_otlp_books_t sent = {.struct_size = sizeof sent};
+    pool_close();
     sqlite3_close(database);
     logctx_otlp_flush(otlp, 4000); // before the books are read, for there are none after the shutdown
     logctx_otlp_get_books(otlp, &sent);

@@ -191,6 +191,15 @@ def limits(demo):
             ("GET", 400): 1, ("GET", 404): 400}
 
 
+def searches(demo):
+    """Queries by a pool of two connections: more than it has at once, so that some wait."""
+    check("a search", demo.get(b"/search/7")[2].startswith(b"1. Room "), True)
+    check("a search for no number", demo.get(b"/search/x")[0], 400)
+    with concurrent.futures.ThreadPoolExecutor(8) as clients:
+        check("searches at once", set(clients.map(lambda number: demo.get(b"/search/%d" % number)[0], range(1, 33))), {200})
+    return {("GET /search/{id}", 200): 33, ("GET /search/{id}", 400): 1}
+
+
 def mistakes(demo, rounds):
     """The three mistakes at once, among good requests and clients that leave at the wrong moment."""
     def one(number):
@@ -205,7 +214,7 @@ def mistakes(demo, rounds):
 
 def leave_early(demo):
     """A reset instead of a farewell. The server notices sooner or later, or has answered: nothing to count exactly."""
-    for path in (b"/rooms/5", b"/report", b"/bug/leaked") * 5:
+    for path in (b"/rooms/5", b"/report", b"/bug/leaked", b"/search/5", b"/search/6") * 5:
         connection = demo.connect()
         connection.sendall(b"GET " + path + b" HTTP/1.1\r\n\r\n")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -221,7 +230,7 @@ def first_run(program):
         demo = Demo(program, folder)
         check("mode of the files", demo.mode, 0o600)
         wanted = collections.Counter()
-        for part in (protocol(demo), limits(demo), mistakes(demo, 25)):
+        for part in (protocol(demo), limits(demo), searches(demo), mistakes(demo, 25)):
             wanted.update(part)
         code, stats = demo.stop()
         check("exit code", code, 0)
@@ -242,7 +251,7 @@ def first_run(program):
 def balance(stats):
     library = stats["library"]
     check("all requests are answered", sum(row["count"] for row in stats["requests"]), stats["requests_total"])
-    made = stats["requests_total"] + stats["worker_jobs"] + stats["backgrounds"]
+    made = stats["requests_total"] + stats["worker_jobs"] + stats["ranked"] + stats["backgrounds"]
     check("contexts made", library["created"], made)
     check("contexts ended", (library["ended"], library["live"]), (library["created"], 0))
 

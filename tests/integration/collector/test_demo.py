@@ -98,6 +98,7 @@ class Load:
         self.ask("GET /rooms/{id}", "/rooms/none")
         self.ask("GET /rooms/{id}", "/rooms/7", headers=TRACEPARENT)
         self.ask("GET /report", "/report", headers=TRACEPARENT)
+        self.ask("GET /search/{id}", "/search/7")
         self.ask("GET", "/nowhere")
         self.ask("DELETE", "/rooms/7")
         for bug in BUGS:
@@ -179,6 +180,7 @@ def expected_spans(stats):
     for row in stats["requests"]:
         wanted[row["kind"], "request"] += row["count"]
     wanted["GET /report", "thread"] += stats["worker_jobs"]
+    wanted["GET /search/{id}-rank", "nested"] += stats["ranked"]
     wanted["prune_rooms", "background"] += stats["background_runs"]
     wanted["main", "background"] += stats["startups"]
     wanted["shutdown", "background"] += stats["shutdowns"]
@@ -316,7 +318,9 @@ class EndToEnd(unittest.TestCase):
         self.assertEqual(sorted(span["name"] for span in remote), ["GET /report", "GET /rooms/{id}"])
         for span in remote + [worker]:
             self.assertEqual((span["trace_id"], span["trace_state"]), (TRACE_ID, "vendor=1"))
-        roots = [span for span in contexts(self.run_.spans) if span not in remote + [worker]]
+        (part,) = self.spans_of("GET /search/{id}-rank")
+        self.assertEqual(by_id[part["parent_span_id"]]["name"], "GET /search/{id}")
+        roots = [span for span in contexts(self.run_.spans) if span not in remote + [worker, part]]
         self.assertEqual({span["parent_span_id"] for span in roots}, {""})
         self.assertEqual(len({span["trace_id"] for span in roots}), len(roots))
         (late,) = self.spans_of("logctx.transition_error")
