@@ -5,9 +5,9 @@
  * which runs on a worker thread.
  */
 #include "account.h"
+#include "database.h"
 #include "mistakes.h"
 #include "options.h"
-#include "pool.h"
 #include "process.h"
 
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <inttypes.h>
 #include <logctx/deferred.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +22,7 @@
 #include <sys/stat.h>
 #include <uv.h>
 
-enum { HEAD_MAX = 8192, BODY_MAX = 1024, ANSWER_MAX = 4096, CONNECTIONS_MAX = 256, PATIENCE_MS = 10000 };
+enum { HEAD_MAX = 8192, BODY_MAX = 1024, ANSWER_MAX = DATABASE_ANSWER_MAX, CONNECTIONS_MAX = 256, PATIENCE_MS = 10000 };
 enum { CLIENT_GONE = 499 }; // a status that nobody gets to see
 enum { TRACEPARENT, TRACESTATE, USER_AGENT, OTHER, URL, TEXTS };
 static const char *const header_names[] = {"traceparent", "tracestate", "user-agent"};
@@ -60,7 +59,7 @@ struct connection {
     char texts[TEXTS][HEAD_MAX], body[BODY_MAX + 1], answer[ANSWER_MAX];
     size_t body_length;
     uv_work_t work;
-    pool_query_t search;
+    database_query_t search;
     atomic_bool stop;   // the work is not wanted any more
     connection_t *next; // that leaks, too
 };
@@ -71,39 +70,13 @@ static uv_tcp_t listener;
 static uv_timer_t every_second;
 static uv_idle_t each_turn;
 static uv_signal_t signals[2];
-static sqlite3 *database;
 static logctx_otlp_t *otlp;
 
 static void answer(connection_t *c, int status);
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
 static void read_requests(connection_t *c);
 
-// ---- The database. SQLite works on the thread that calls it, so what it costs is charged to the current context. ----
-
-static int on_row(void *user, int count, char **values, char **names)
-{
-    char *text = ((connection_t *)user)->answer;
-    snprintf(text + strlen(text), ANSWER_MAX - strlen(text), "%s\n", values[0]);
-    logctx_db_fetched(1);
-    account.rows++;
-    return 0;
-}
-
-// One transaction. What it selects goes to the answer, a line for each row. Returns the answer's status: `good` or 500.
-static int transact(connection_t *c, int good, char *sql)
-{
-    logctx_db_t cost;
-    logctx_db_begin(&cost);
-    int status = sql && !sqlite3_exec(database, sql, on_row, c, NULL) ? good : 500;
-    if (status == 500)
-        logctx_log(LOGCTX_ERROR_SEVERITY, "The database refused a transaction: %s", sqlite3_errmsg(database));
-    if (!sqlite3_get_autocommit(database))
-        sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
-    logctx_db_end(&cost);
-    account.transactions++;
-    sqlite3_free(sql);
-    return status;
-}
+// ---- Requests that are answered at once. SQLite works on the thread that calls it. ----
 
 static int get_room(connection_t *c)
 {
@@ -112,7 +85,7 @@ static int get_room(connection_t *c)
     const char *id = c->path + strlen("/rooms/");
     if (strlen(id) - 1 > 17 || id[strspn(id, "0123456789")])
         return 400;
-    int status = transact(c, 200, sqlite3_mprintf(sql, id, id));
+    int status = database_transact(c->answer, 200, sqlite3_mprintf(sql, id, id));
     return status == 200 && !c->answer[0] ? 404 : status;
 }
 
@@ -121,7 +94,7 @@ static int post_room(connection_t *c)
     static const char sql[] = "BEGIN; INSERT INTO rooms (name) VALUES (%Q) RETURNING '/rooms/' || id;"
                               "INSERT INTO messages (room, text) VALUES (last_insert_rowid(), 'Opened'); COMMIT";
     bool good = c->body_length > 0 && c->body_length <= 64 && strlen(c->body) == c->body_length;
-    return good ? transact(c, 201, sqlite3_mprintf(sql, c->body)) : 400;
+    return good ? database_transact(c->answer, 201, sqlite3_mprintf(sql, c->body)) : 400;
 }
 
 // ---- Requests that wait. A client that leaves cancels what its request waits for. ----
@@ -229,7 +202,7 @@ static void rank(connection_t *c)
         snprintf(c->answer + strlen(c->answer), ANSWER_MAX - strlen(c->answer), "%d. %s\n", i + 1, c->search.text[i]);
 }
 
-static void on_found(pool_query_t *query)
+static void on_found(database_query_t *query)
 {
     connection_t *c = query->user;
     account.transactions++;
@@ -250,7 +223,7 @@ static void on_found(pool_query_t *query)
 static void stop_search(void *user, logctx_deferred_t *result)
 {
     connection_t *c = user;
-    c->stop = !pool_forget(&c->search);
+    c->stop = !database_forget(&c->search);
     if (c->stop)
         logctx_deferred_pause(result);
 }
@@ -271,7 +244,7 @@ static int get_search(connection_t *c)
     c->search.ctx = c->ctx;
     if (!answer_later(c, stop_search))
         return 500;
-    pool_ask(&c->search);
+    database_ask(&c->search);
     return 0;
 }
 
@@ -406,7 +379,8 @@ static void on_second(uv_timer_t *timer)
     sweep();
     LOGCTX_SCOPE(new_background("prune_rooms", NULL));
     account.background_runs++;
-    transact(NULL, 0, sqlite3_mprintf("DELETE FROM rooms WHERE id BETWEEN 101 AND (SELECT max(id) - 9999 FROM rooms)"));
+    database_transact(NULL, 0,
+                      sqlite3_mprintf("DELETE FROM rooms WHERE id BETWEEN 101 AND (SELECT max(id) - 9999 FROM rooms)"));
 }
 
 // What the span says, by OpenTelemetry's conventions for HTTP servers. The first SHARED stand on the metric, too, and
@@ -669,11 +643,7 @@ static bool start(logctx_daemon_t *daemon)
         return fail_to_start(daemon, "The exporter does not start; the log says why.");
     loop = uv_default_loop();
     prepare_loop();
-    const char *path = strcmp(options.database, ":memory:") ? options.database : "file:demo?mode=memory&cache=shared";
-    // If that fails, so does the transaction, and says why.
-    sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, NULL);
-    sqlite3_busy_timeout(database, 1000);
-    if (transact(NULL, 200, sqlite3_mprintf(schema)) != 200 || !pool_open(loop, path))
+    if (!database_open(loop, options.database, sqlite3_mprintf(schema)))
         return fail_to_start(daemon, "The database %s cannot be used; the log says why.", options.database);
     int port = serve();
     if (port < 0)
@@ -706,8 +676,7 @@ int main(int count, char **words)
         good = !uv_run(loop, UV_RUN_DEFAULT); // until nothing is listening, open or pending
     }
     logctx_otlp_books_t sent = {.struct_size = sizeof sent};
-    pool_close();
-    sqlite3_close(database);
+    database_close();
     logctx_otlp_flush(otlp, 4000); // before the books are read, for there are none after the shutdown
     logctx_otlp_get_books(otlp, &sent);
     logctx_otlp_shutdown(otlp, 1000);
