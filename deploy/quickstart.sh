@@ -188,7 +188,7 @@ start_demo() {
     echo "== logctx-demo serves on $demo"
 }
 
-# ---- The load: two clients that fetch rooms, one that does everything else. A third of it is part of somebody's trace.
+# ---- The load: two clients that fetch rooms, one that searches, one that does everything else. A third of it is part of somebody's trace.
 
 request() {
     curl --silent --show-error --max-time 10 "$@" >/dev/null 2>>"$state/load.log" || true
@@ -213,6 +213,14 @@ fetch_rooms() {
     done
 }
 
+# More at once than the demo has connections to its database: some wait for one.
+search_rooms() {
+    while [ $SECONDS -lt $deadline ]; do
+        request --parallel --parallel-immediate --parallel-max 5 --header "$(traceparent)" "$demo/search/[1-10]"
+        sleep 0.2
+    done
+}
+
 do_everything_else() {
     local round=0
     while [ $SECONDS -lt $deadline ]; do
@@ -233,10 +241,12 @@ send_load() {
     local pid said=$SECONDS
     deadline=$((SECONDS + seconds))
     : >"$state/load.log"
-    echo "== sending requests for $seconds s: rooms, transactions, reports, and three bugs"
+    echo "== sending requests for $seconds s: rooms, searches, transactions, reports, and three bugs"
     fetch_rooms &
     load_pids+=($!)
     fetch_rooms &
+    load_pids+=($!)
+    search_rooms &
     load_pids+=($!)
     do_everything_else &
     load_pids+=($!)
