@@ -623,6 +623,15 @@ static void let_go(logctx_t *ctx)
     logctx__family_free(ctx);
 }
 
+// The flight recorder may show switches to ctx after its memory is somebody else's.
+static void remember_name(struct thread *thread, const logctx_t *ctx)
+{
+    struct late_name *late = &thread->late[thread->late_next++ % LOGCTX_LATE_NAMES];
+    late->ctx = ctx;
+    late->generation = READ_RELAXED(ctx->generation);
+    memcpy(late->name, ctx->profile.name, sizeof late->name);
+}
+
 // Nobody has a reference to ctx any more, so nobody else can reach it. Whom it kept alive is freed in turn, without
 // recursion: those that wait for it are linked by next_foreign, which nothing else uses by then. What a parent process
 // made is left as it is: a thread that is not here may have been changing it.
@@ -634,10 +643,12 @@ static void release(logctx_t *ctx)
     while (ctx) {
         logctx_t *dead = ctx->next_foreign;
         logctx_t *const held[] = {ctx->parent, READ_RELAXED(ctx->previous_held) ? ctx->previous : NULL};
+        struct thread *owner = ctx->owner;
         ctx->profile.valid = 0;
+        if (likely(owner == logctx__tls.thread))
+            remember_name(owner, ctx);
         let_go(ctx);
         ADD_OWNED(ctx->generation, 1);
-        struct thread *owner = ctx->owner;
         logctx__pool_put(&owner->contexts, ctx, owner == logctx__tls.thread);
         for (size_t i = 0; i < 2; i++)
             if (held[i] && !is_sentinel(held[i]) && drop_reference(held[i]) && !is_inert(held[i])) {

@@ -40,6 +40,7 @@
 
 enum {
     LOGCTX_RECENT = 32,      /* switches a thread remembers; a power of two */
+    LOGCTX_LATE_NAMES = 32,  /* names of contexts that ended on a thread; a power of two */
     LOGCTX_SEGMENTS = 15,    /* of a context's life; the contract allows 32 */
     LOGCTX_NAME_INLINE = 32, /* longer names are in blocks of the thread's */
     LOGCTX_NAME_BLOCK = 256, /* still longer ones are allocated */
@@ -229,6 +230,13 @@ struct recorded_switch {
     uint64_t monotonic;
 };
 
+/* The name of a context whose memory may be in another use by now, for the flight recorder. */
+struct late_name {
+    const logctx_t *ctx;
+    uint32_t generation;
+    char name[LOGCTX_NAME_INLINE]; /* a longer one: its beginning */
+};
+
 /* How late a loop ran what was ready. Written by the thread alone; readers see each cell whole. */
 struct delay_cells {
     _Atomic uint64_t count, sum, min, max;
@@ -277,6 +285,8 @@ struct thread {
     const logctx_site_t *asking_at;  /* who asks a loop for a timer, while it starts it */
     struct recorded_switch recent[LOGCTX_RECENT];
     uint32_t recent_next;
+    uint32_t late_next;
+    struct late_name late[LOGCTX_LATE_NAMES];
     struct pool contexts, names, records, bounds, deferreds, entries, families;
     struct logctx_deferred *dying; /* deferreds without a reference, being freed */
     bool in_dying;

@@ -113,7 +113,10 @@ typedef struct logctx_error_info {
 /* The row of a kind; for a number outside the set the row of invalid_use. Any thread; static. */
 LOGCTX_API const logctx_error_info_t *logctx_error_info(logctx_error_kind_t kind);
 
-/* One switch of the flight recorder. Names are copies; a name is "?" when that context's memory was used again. */
+/*
+ * One switch of the flight recorder. Names are copies. Of a context that has ended and whose memory is used again, the name
+ * is its first 31 bytes; or "?", if more than 32 contexts have ended on this thread since, or it ended on another one.
+ */
 typedef struct logctx_switch {
     char from[48];
     char to[48];

@@ -209,13 +209,33 @@ static void test_recent_switches(void **state)
     assert_string_equal(error->recent[1].to, "b");
     assert_at(error->recent[1].where, b_line);
     assert_true(error->recent[1].ago_ns == (uint64_t)(3 * MS));
-    assert_string_equal(error->recent[2].from, "?");
+    assert_string_equal(error->recent[2].from, "gone");
     assert_string_equal(error->recent[2].to, "a");
     assert_true(error->recent[2].ago_ns == (uint64_t)(5 * MS));
-    assert_string_equal(error->recent[3].to, "?");
+    assert_string_equal(error->recent[3].to, "gone");
     logctx_unref(a);
     end(b);
     end(again);
+}
+
+// A name is remembered for as long as the recorder goes back, and not for longer.
+static void test_names_of_what_has_ended(void **state)
+{
+    (void)state;
+    for (int others = 31; others <= 32; others++) {
+        logctx_t *a = make("k", "a"), *gone = make("k", "a name that is longer than what is remembered of it");
+        logctx_set_current(gone);
+        logctx_set_current(a);
+        end(gone);
+        for (int i = 0; i < others; i++)
+            end(make("k", "another"));
+        logctx_set_current(logctx_sentinel());
+        logctx_exit(a);
+        const logctx_test_error_t *error = take_error(LOGCTX_ERROR_CONTEXT_LOST);
+        assert_string_equal(error->recent[1].from, others < 32 ? "a name that is longer than what" : "?");
+        assert_string_equal(error->recent[1].to, "a");
+        logctx_unref(a);
+    }
 }
 
 static void test_recent_shows_at_most_sixteen(void **state)
@@ -355,6 +375,7 @@ int main(void)
         core_test(test_error_spans_are_beside_the_books),
         core_test(test_unsampled_with_an_error_is_exported),
         core_test(test_recent_switches),
+        core_test(test_names_of_what_has_ended),
         core_test(test_recent_shows_at_most_sixteen),
         core_test(test_counters),
         core_test(test_the_hook_cannot_switch),
