@@ -14,7 +14,13 @@ uint64_t any_bits(struct any *any)
     uint64_t z = any->state;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    z ^= z >> 31;
+    if (any->input_left >= 2) { // the highest bits, which are those that choose
+        z = z >> 16 | (uint64_t)any->input[0] << 56 | (uint64_t)any->input[1] << 48;
+        any->input += 2;
+        any->input_left -= 2;
+    }
+    return z;
 }
 
 uint32_t any_below(struct any *any, uint32_t below)

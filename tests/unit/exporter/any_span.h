@@ -16,6 +16,8 @@
 
 struct any {
     uint64_t state;
+    const uint8_t *input; // decides, as long as there is some of it
+    size_t input_left;
     struct logctx__arena *arena; // of all that is made
     uint32_t value_length;       // the limit: characters of a string, bytes of bytes
 };

@@ -8,11 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "any_context.h"
-#include "encode_span.h"
+#include "packed.h"
 #include "support.h"
-
-#include <logctx/telemetry.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,120 +25,26 @@ enum { SPANS = 20000 };
 enum { SPANS = 1000000 };
 #endif
 
-typedef Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceRequest request_t;
-
-enum { ERROR_SPANS = 300, REQUEST_LIMIT = 64 << 20 };
-
-// A Resource with the attribute a=b.
-static const uint8_t resource[] = {0x0A, 0x08, 0x0A, 0x01, 'a', 0x12, 0x03, 0x0A, 0x01, 'b'};
+enum { ERROR_SPANS = 300 };
 
 static logctx_recorder_t *recorder;
-static struct logctx__span_batch batch;
 
 static int setup(void **state)
 {
     (void)state;
     recorder = logctx_recorder_new(BATCH_MAX);
     any_world_begin();
-    logctx__span_batch_init(&batch, resource, sizeof resource, REQUEST_LIMIT);
+    packed_begin();
     return recorder == NULL;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    logctx__span_batch_free(&batch);
+    packed_end();
     any_world_end();
     logctx_recorder_free(recorder);
     return 0;
-}
-
-// Comparing.
-
-struct request {
-    request_t message;
-    Opentelemetry__Proto__Trace__V1__ResourceSpans resource_spans;
-    Opentelemetry__Proto__Trace__V1__ScopeSpans scope_spans;
-    otlp_scope_t scope;
-    Opentelemetry__Proto__Trace__V1__ResourceSpans *resource_list[1];
-    Opentelemetry__Proto__Trace__V1__ScopeSpans *scope_list[1];
-    otlp_span_t *spans[BATCH_MAX];
-};
-
-// The request around `count` spans, packed by protobuf-c.
-static uint8_t *pack(otlp_span_t *const *spans, size_t count, size_t *length)
-{
-    static struct request all;
-    otlp_resource_t *around = opentelemetry__proto__resource__v1__resource__unpack(NULL, sizeof resource, resource);
-    opentelemetry__proto__collector__trace__v1__export_trace_service_request__init(&all.message);
-    opentelemetry__proto__trace__v1__resource_spans__init(&all.resource_spans);
-    opentelemetry__proto__trace__v1__scope_spans__init(&all.scope_spans);
-    opentelemetry__proto__common__v1__instrumentation_scope__init(&all.scope);
-    all.scope.name = (char *)(uintptr_t)LOGCTX_SCOPE_NAME;
-    all.scope.version = (char *)(uintptr_t)logctx_version();
-    all.resource_spans.schema_url = all.scope_spans.schema_url = (char *)(uintptr_t)LOGCTX_SCHEMA_URL;
-    all.resource_spans.resource = around;
-    all.scope_spans.scope = &all.scope;
-    all.resource_list[0] = &all.resource_spans;
-    all.scope_list[0] = &all.scope_spans;
-    all.message.resource_spans = all.resource_list;
-    all.message.n_resource_spans = 1;
-    all.resource_spans.scope_spans = all.scope_list;
-    all.resource_spans.n_scope_spans = 1;
-    memcpy(all.spans, spans, count * sizeof *spans);
-    all.scope_spans.spans = all.spans;
-    all.scope_spans.n_spans = count;
-    *length = protobuf_c_message_get_packed_size(&all.message.base);
-    uint8_t *bytes = logctx__arena_array(&world.arena, *length, 1);
-    assert_non_null(bytes);
-    assert_int_equal(protobuf_c_message_pack(&all.message.base, bytes), *length);
-    protobuf_c_message_free_unpacked(&around->base, NULL);
-    return bytes;
-}
-
-static const uint8_t *encode(size_t *length)
-{
-    logctx__span_batch_reset(&batch);
-    for (size_t i = 0; i < world.model_count; i++) {
-        assert_int_equal(logctx__span_batch_add(&batch, logctx_recorder_at(recorder, i)), LOGCTX__ADDED);
-    }
-    const uint8_t *bytes = logctx__span_batch_finish(&batch, length);
-    assert_non_null(bytes);
-    return bytes;
-}
-
-static bool is_packed_alike(const uint8_t *bytes, size_t length)
-{
-    otlp_span_t *spans[BATCH_MAX];
-    size_t expected_length = 0;
-    for (size_t i = 0; i < world.model_count; i++) {
-        spans[i] = &world.models[i]->message;
-    }
-    const uint8_t *expected = pack(spans, world.model_count, &expected_length);
-    return length == expected_length && memcmp(bytes, expected, length) == 0;
-}
-
-// Shows where, in a batch that differs.
-static void show_difference(void)
-{
-    for (size_t i = 0; i < world.model_count; i++) {
-        otlp_span_t *span = &world.models[i]->message;
-        size_t length = 0;
-        size_t expected_length = 0;
-        const uint8_t *expected = pack(&span, 1, &expected_length);
-        logctx__span_batch_reset(&batch);
-        logctx__span_batch_add(&batch, logctx_recorder_at(recorder, i));
-        const uint8_t *bytes = logctx__span_batch_finish(&batch, &length);
-        size_t at = 0;
-        while (at < length && at < expected_length && bytes[at] == expected[at]) {
-            at++;
-        }
-        if (at < length || at < expected_length) {
-            print_message("span %zu of the batch: %zu bytes, expected %zu; different from byte %zu on: ...%.60s\n", i,
-                          length, expected_length, at, (const char *)expected + (at < 20 ? 0 : at - 20));
-            return;
-        }
-    }
 }
 
 static void make_batch(void)
@@ -170,10 +73,10 @@ static void test_a_million_spans(void **state)
     for (size_t spans = 0; spans < wanted; spans += world.model_count) {
         size_t length = 0;
         make_batch();
-        const uint8_t *bytes = encode(&length);
-        if (!is_packed_alike(bytes, length)) {
+        const uint8_t *bytes = packed_by_encoder(recorder, &length);
+        if (!packed_is_alike(bytes, length)) {
             print_message("after %zu spans:\n", spans);
-            show_difference();
+            packed_show_difference(recorder);
             fail();
         }
     }
@@ -184,7 +87,7 @@ static void test_a_million_spans(void **state)
 static void assert_change_is_seen(uint8_t *field, const uint8_t *bytes, size_t length)
 {
     *field ^= 1;
-    assert_false(is_packed_alike(bytes, length));
+    assert_false(packed_is_alike(bytes, length));
     *field ^= 1;
 }
 
@@ -215,7 +118,7 @@ static void assert_changes_are_seen(otlp_span_t *span, const uint8_t *bytes, siz
     otlp_pair_t *first = span->attributes[0];
     span->attributes[0] = span->attributes[1];
     span->attributes[1] = first;
-    assert_false(is_packed_alike(bytes, length));
+    assert_false(packed_is_alike(bytes, length));
     span->attributes[1] = span->attributes[0];
     span->attributes[0] = first;
 }
@@ -228,17 +131,17 @@ static void test_a_wrong_byte_is_seen(void **state)
     for (int round = 0; round < 20; round++) {
         size_t length = 0;
         make_batch();
-        const uint8_t *encoded = encode(&length);
+        const uint8_t *encoded = packed_by_encoder(recorder, &length);
         uint8_t *bytes = logctx__arena_array(&world.arena, length, 1);
         memcpy(bytes, encoded, length);
-        assert_true(is_packed_alike(bytes, length));
+        assert_true(packed_is_alike(bytes, length));
         for (int i = 0; i < 20; i++) {
             assert_change_is_seen(&bytes[any_below(&world.any, (uint32_t)length)], bytes, length);
         }
         assert_changes_are_seen(&world.models[any_below(&world.any, (uint32_t)world.model_count)]->message, bytes,
                                 length);
-        assert_true(is_packed_alike(bytes, length));
-        assert_false(is_packed_alike(bytes, length - 1));
+        assert_true(packed_is_alike(bytes, length));
+        assert_false(packed_is_alike(bytes, length - 1));
     }
 }
 
@@ -334,8 +237,8 @@ static void test_spans_with_errors(void **state)
             with_events += spans[i]->n_events > 0;
         }
         world.model_count = count;
-        const uint8_t *bytes = encode(&length);
-        const uint8_t *expected = pack(spans, count, &expected_length);
+        const uint8_t *bytes = packed_by_encoder(recorder, &length);
+        const uint8_t *expected = packed_by_protobuf(spans, count, &expected_length);
         assert_int_equal(length, expected_length);
         assert_memory_equal(bytes, expected, length);
         for (size_t i = 0; i < count; i++) {
