@@ -49,6 +49,7 @@ enum {
     LOGCTX_KIND_NAME_MAX = 255,
     LOGCTX_SINKS_MAX = 4,
     LOGCTX_TYPE_COUNT = 5,
+    LOGCTX_POINTS_SHIFT = 5, /* a thread remembers 2^5 points of the application's that it looked up */
 };
 
 struct thread;
@@ -291,6 +292,7 @@ struct thread {
     struct logctx_deferred *dying; /* deferreds without a reference, being freed */
     bool in_dying;
     uint64_t live_check_at, live_checked_limit;
+    struct logctx_point *points[1 << LOGCTX_POINTS_SHIFT]; /* point.c; points are for ever */
 
     /* Written by the owner, read by collections. */
     _Atomic uint64_t created, ended, created_sampled, ended_sampled, handed_over, unsampled, no_sink, over_limit,

@@ -159,6 +159,16 @@ static void add(long times)
         logctx_point_add(point, 1);
 }
 
+static void add_by_lookup(long times)
+{
+    logctx_instrument_t *instrument = logctx_counter("budget.l", NULL, NULL);
+    for (long i = 0; i < times; i++) {
+        const logctx_attr_t attrs[] = {logctx_attr_string("http.request.method", "GET"),
+                                       logctx_attr_int("http.response.status_code", 200)};
+        logctx_instrument_add(instrument, 1, attrs, 2);
+    }
+}
+
 static void record(long times)
 {
     logctx_point_t *point = logctx_point(logctx_histogram("budget.h", NULL, NULL, NULL, 0), NULL, 0);
@@ -180,6 +190,7 @@ static const struct {
                   {"record_write", write_record},
                   {"traceparent_parse", parse},
                   {"counter_add", add},
+                  {"counter_add_lookup", add_by_lookup},
                   {"histogram_record", record}};
 
 static bool aim(bool slow)

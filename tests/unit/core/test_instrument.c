@@ -212,6 +212,47 @@ static void test_attribute_sets(void **state)
     assert_memory_equal(row->attrs[1].key, "b", 1);
 }
 
+// What is looked up again is found by where its texts lie, but only if they still say the same.
+static void test_texts_that_change_in_their_place(void **state)
+{
+    (void)state;
+    logctx_instrument_t *counter = logctx_counter("places", NULL, NULL),
+                        *other = logctx_counter("places.2", NULL, NULL);
+    char key[] = "key", text[] = "text one";
+    const logctx_attr_t attrs[] = {logctx_attr_string(key, text), logctx_attr_int("number", 1)};
+    logctx_point_t *first = logctx_point(counter, attrs, 2);
+    assert_ptr_equal(logctx_point(counter, attrs, 2), first);
+    assert_ptr_not_equal(logctx_point(other, attrs, 2), first);
+    text[7] = '2';
+    logctx_point_t *second = logctx_point(counter, attrs, 2);
+    assert_ptr_not_equal(second, first);
+    key[2] = 'Y';
+    assert_ptr_not_equal(logctx_point(counter, attrs, 2), second);
+    key[2] = 'y';
+    assert_ptr_equal(logctx_point(counter, attrs, 2), second);
+    text[7] = 'e';
+    assert_ptr_equal(logctx_point(counter, attrs, 2), first);
+
+    logctx_attr_t changed[] = {attrs[0], attrs[1]};
+    changed[0].value.as.bytes.length = 4;
+    assert_ptr_not_equal(logctx_point(counter, changed, 2), first);
+    changed[0] = logctx_attr_bytes(key, text, 8);
+    assert_ptr_not_equal(logctx_point(counter, changed, 2), first);
+    changed[1] = logctx_attr_string("number", NULL);
+    logctx_point_t *empty = logctx_point(counter, changed, 2);
+    assert_ptr_equal(logctx_point(counter, changed, 2), empty);
+
+    // What claims to have bytes and has none is left out, also where the same length was before.
+    char one[] = "x";
+    logctx_attr_t claims = logctx_attr_string("claims", one);
+    logctx_point_t *none = logctx_point(counter, NULL, 0);
+    assert_ptr_not_equal(logctx_point(counter, &claims, 1), none);
+    claims.value.as.bytes.data = NULL;
+    assert_ptr_equal(logctx_point(counter, &claims, 1), none);
+    claims.key = NULL;
+    assert_ptr_equal(logctx_point(counter, &claims, 1), none);
+}
+
 // A program that puts ids into attributes has its sums all the same, and no more memory for them.
 static void test_overflow(void **state)
 {
@@ -430,10 +471,19 @@ static void test_observed_negative(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        core_test(test_counter),   core_test(test_wrong_values),   core_test(test_wrong_instruments),
-        core_test(test_conflict),  core_test(test_attribute_sets), core_test(test_overflow),
-        core_test(test_histogram), core_test(test_exemplars),      core_test(test_threads),
-        core_test(test_fork),      core_test(test_observed),       core_test(test_observed_negative),
+        core_test(test_counter),
+        core_test(test_wrong_values),
+        core_test(test_wrong_instruments),
+        core_test(test_conflict),
+        core_test(test_attribute_sets),
+        core_test(test_overflow),
+        core_test(test_texts_that_change_in_their_place),
+        core_test(test_histogram),
+        core_test(test_exemplars),
+        core_test(test_threads),
+        core_test(test_fork),
+        core_test(test_observed),
+        core_test(test_observed_negative),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
