@@ -1,5 +1,6 @@
 // logctx-bench-clock: how exact the CPU time of contexts is. Each is compared with the kernel's clock of the thread, read
-// around it; and whole runs, in which one context follows the other, with what that clock says of the run. Then user and
+// around it; and whole runs, in which one context follows the other, with what that clock says of the run. Then the same for
+// mixtures of computing, blocking and system time, by contexts that take turns; and user and
 // system time of two kinds that differ. One thread; it needs the library's insides to take its blocking signal away.
 //
 // SPDX-License-Identifier: Apache-2.0
@@ -17,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, PAGES = 16, ZEROS = 16384, PAUSE_NS = 200000, SLEEP_NS = 100000 };
+enum { PAGE = 4096, PAGES = 16, ZEROS = 16384, PAUSE_NS = 200000, SLEEP_NS = 100000, NAP_NS = 50000 };
 
 static bool bad;   // some figure is beyond its bound
 static bool blind; // what blocks is hidden from the library
@@ -284,17 +285,167 @@ static void measure_all(void)
         measure(&(struct row){lengths[i], true, false, true, 1});
 }
 
-// ---- user and system time ----
+// ---- mixtures ----
 
-static void read_zeros(int64_t ns)
+// What a slice does, and what lies between two; some contexts take turns by chance.
+struct mixture {
+    const char *name;
+    int contexts;
+    void (*slice)(unsigned *seed);
+    void (*between)(void); // in the sentinel
+};
+
+static int64_t any_ns(unsigned *seed, int64_t from, int64_t to)
+{
+    return from + (int64_t)((double)rand_r(seed) / ((double)RAND_MAX + 1) * (double)(to - from));
+}
+
+static ssize_t read_zero(size_t length)
 {
     static char buffer[ZEROS];
     static int zeros = -1;
     if (zeros < 0)
         zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    return read(zeros, buffer, length);
+}
+
+static void nap(void)
+{
+    pause_for(NAP_NS);
+}
+
+static void burst(unsigned *seed)
+{
+    compute(any_ns(seed, 1000, 3000));
+}
+
+static void turn(unsigned *seed)
+{
+    compute(any_ns(seed, 1000, 40000));
+}
+
+static void fault_burst(unsigned *seed)
+{
+    do_fault();
+    compute(any_ns(seed, 1000, 3000));
+}
+
+// Computing, system time, faults and sleeps, one after the other by chance.
+static void anything(unsigned *seed)
+{
+    for (int64_t steps = any_ns(seed, 1, 7); steps > 0; steps--)
+        switch (any_ns(seed, 0, 5)) {
+        case 0:
+            nap();
+            break;
+        case 1:
+            read_zero((size_t)any_ns(seed, 1, ZEROS));
+            break;
+        case 2:
+            do_fault();
+            break;
+        default:
+            compute(any_ns(seed, 500, 30000));
+        }
+}
+
+static const struct mixture mixtures[] = {
+    {"bursts of 1 to 3 us", 1, burst, do_nothing},
+    {"the same, a sleep of 50 us between", 1, burst, nap},
+    {"1 to 40 us, 200 contexts in turns", 200, turn, do_nothing},
+    {"the same, a sleep of 50 us between", 200, turn, nap},
+    {"16 page faults and 1 to 3 us", 1, fault_burst, do_nothing},
+    {"the same, a sleep of 50 us between", 1, fault_burst, nap},
+    {"computing, /dev/zero, faults, sleeps", 1, anything, do_nothing},
+    {"the same, 200 contexts in turns", 200, anything, do_nothing},
+    {"the same, a sleep of 50 us between", 200, anything, nap},
+};
+
+static int64_t end_all(logctx_t **all, int count)
+{
+    int64_t charged = 0;
+    for (int i = 0; i < count; i++)
+        charged += end(all[i]);
+    return charged;
+}
+
+// Each slice between two readings; all of a context's slices are its CPU time.
+static void mix_each(const struct mixture *mixture, int slices, logctx_t **all, double *ours, double *theirs)
+{
+    unsigned seed = 1;
+    int64_t cost = reading_cost(), said = 0;
+    for (int i = 0; i < slices; i++) {
+        mixture->between();
+        logctx_t *ctx = all[any_ns(&seed, 0, mixture->contexts)];
+        cpu_ns(); // what is read after a pause is slow the first time
+        int64_t from = cpu_ns();
+        logctx_set_current(ctx);
+        mixture->slice(&seed);
+        logctx_set_current(logctx_sentinel());
+        said += cpu_ns() - from - cost;
+    }
+    *ours = (double)end_all(all, mixture->contexts) / slices;
+    *theirs = (double)said / slices;
+}
+
+// From one context to the next; what is between belongs to a context that waits.
+static void mix_sum(const struct mixture *mixture, int slices, logctx_t **all, double *ours, double *theirs)
+{
+    unsigned seed = 2;
+    logctx_t *waiting = make();
+    logctx_set_current(waiting);
+    int64_t from = cpu_ns();
+    for (int i = 0; i < slices; i++) {
+        if (mixture->between != do_nothing) {
+            logctx_set_current(waiting);
+            mixture->between();
+        }
+        logctx_set_current(all[any_ns(&seed, 0, mixture->contexts)]);
+        mixture->slice(&seed);
+    }
+    int64_t to = cpu_ns();
+    logctx_set_current(logctx_sentinel());
+    *ours = (double)(end_all(all, mixture->contexts) + end(waiting));
+    *theirs = (double)(to - from);
+}
+
+static void make_all(const struct mixture *mixture, logctx_t **all)
+{
+    for (int i = 0; i < mixture->contexts; i++)
+        all[i] = make();
+}
+
+static void measure_mixture(const struct mixture *mixture)
+{
+    enum { MOST = 200 };
+    logctx_t *all[MOST];
+    int slices = contexts * 10;
+    double ours, theirs, sum, sum_theirs;
+    char mean_off[32], sum_off[32];
+    logctx_set_clock(NULL); // begins anew
+    make_all(mixture, all);
+    mix_each(mixture, slices, all, &ours, &theirs);
+    make_all(mixture, all);
+    mix_sum(mixture, slices, all, &sum, &sum_theirs);
+    printf("| %s | %.2f | %.2f | %s | %s |\n", mixture->name, ours / 1000, theirs / 1000,
+           off(ours, theirs, 3, mean_off, sizeof mean_off), off(sum, sum_theirs, 0.5, sum_off, sizeof sum_off));
+    fflush(stdout);
+}
+
+static void measure_mixtures(void)
+{
+    printf("\n| slices of | us, ours | us, thread clock | off | sum off |\n| --- | --- | --- | --- | --- |\n");
+    for (size_t i = 0; i < sizeof mixtures / sizeof *mixtures; i++)
+        measure_mixture(&mixtures[i]);
+}
+
+// ---- user and system time ----
+
+static void read_zeros(int64_t ns)
+{
     int64_t end_at = clock_ns(CLOCK_MONOTONIC) + ns;
     while (clock_ns(CLOCK_MONOTONIC) < end_at)
-        if (read(zeros, buffer, sizeof buffer) < 0)
+        if (read_zero(ZEROS) < 0)
             return;
 }
 
@@ -367,7 +518,7 @@ int main(int argc, char **argv)
         only = option == 'o' ? optarg : only;
         contexts = option == 'c' ? atoi(optarg) : option == 'o' ? contexts : 0;
         if (contexts <= 0) {
-            fputs("usage: logctx-bench-clock [--contexts NUMBER] [--only total|split]\n", stderr);
+            fputs("usage: logctx-bench-clock [--contexts NUMBER] [--only total|mix|split]\n", stderr);
             return 2;
         }
     }
@@ -375,9 +526,11 @@ int main(int argc, char **argv)
     sigaction(SIGUSR1, &action, NULL);
     measure_spin();
     printf("clock: %s\n\n", logctx_cpu_clock_name());
-    if (strcmp(only, "split") != 0)
+    if (!*only || strcmp(only, "total") == 0)
         measure_all();
-    if (strcmp(only, "total") != 0)
+    if (!*only || strcmp(only, "mix") == 0)
+        measure_mixtures();
+    if (!*only || strcmp(only, "split") == 0)
         measure_splits((int64_t)contexts * 5000000);
     return bad ? 1 : 0;
 }
