@@ -1,5 +1,5 @@
 #!/bin/bash
-# The same spans by this library and by OpenTelemetry's SDKs for Go and JavaScript, to the same endpoint, in turns, one run
+# The same spans by this library and by OpenTelemetry's SDKs for Go, JavaScript and Rust, to the same endpoint, in turns, one run
 # after the other on this machine. Takes the toolchains that are there; their packages come by name, with fixed versions.
 # SPDX-License-Identifier: Apache-2.0
 set -eu -o pipefail
@@ -22,6 +22,11 @@ prepare_node() {
     rm -rf "$work/node" && cp -r "$here/node" "$work/node" && (cd "$work/node" && npm ci --silent --no-fund --no-audit) >&2
 }
 
+prepare_rust() {
+    command -v cargo >/dev/null || { echo "cargo is not installed; the Rust SDK is left out" >&2; return 1; }
+    mkdir -p "$work/rust" && cp -r "$here/rust/." "$work/rust" && (cd "$work/rust" && cargo build --release --quiet) >&2
+}
+
 # with_endpoint PROGRAM ARGUMENT...: runs it with the endpoint's address and the number of spans
 with_endpoint() {
     local port input pid
@@ -36,6 +41,7 @@ with_endpoint() {
 peers=()
 if prepare_go; then peers+=(go); fi
 if prepare_node; then peers+=(node); fi
+if prepare_rust; then peers+=(rust); fi
 for ((round = 0; round < rounds; round++)); do
     "$build/tests/bench/logctx-bench" --json --filter context_span
     "$build/tests/bench/logctx-bench" --json --filter end_to_end
@@ -43,6 +49,7 @@ for ((round = 0; round < rounds; round++)); do
         case $peer in
         go) with_endpoint "$work/peer-go" ;;
         node) with_endpoint node "$work/node/peer.mjs" ;;
+        rust) with_endpoint "$work/rust/target/release/peer-rust" ;;
         esac
     done
 done
