@@ -45,6 +45,19 @@ def increase(metric, match=OF_KIND, by=""):
     return "sum%s(increase(%s{%s}[$__range]))" % (" by (%s) " % by if by else "", metric, match)
 
 
+def grown(metric, match, by="", window="$__range"):
+    """The same for series that are born with their first error, which increase() alone would not count: one that was not
+    there when the window began counts with its whole value."""
+    series_ = "%s{%s}" % (metric, match)
+    return "sum%s((%s unless %s offset %s) or increase(%s[%s]))" % (" by (%s) " % by if by else "", series_, series_, window,
+                                                                   series_, window)
+
+
+def per_minute(metric, match, by):
+    """grown() over the window that rate() has, in a minute."""
+    return "60000 / $__rate_interval_ms * " + grown(metric, match, by, "$__rate_interval")
+
+
 def most(expr, number=10):
     return "topk(%d, %s)" % (number, expr)
 
@@ -125,8 +138,8 @@ def _work():
                "link to its trace.", "s",
                [query(quantile(q, duration), name, exemplars=q == 0.99)
                 for q, name in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))], THIRD),
-        series("Failures by kind", "Contexts per second that failed, by their error.type.", "cps",
-               [query(most(rate(finished, OF_KIND + ', error_type!=""', "logctx_kind, error_type")),
+        series("Failures by kind", "Contexts per minute that failed, by their error.type.", "cpm",
+               [query(most(per_minute(finished, OF_KIND + ', error_type!=""', "logctx_kind, error_type")),
                       BY_KIND + " {{error_type}}")], THIRD),
         series("Duration by kind, p99", "The ten slowest kinds.", "s",
                [query(most(quantile(0.99, duration, by="logctx_kind")), BY_KIND)]),
@@ -252,7 +265,7 @@ def _what():
                stacked=True, bars=True),
         series("Errors per minute by the context's kind", "Whose contexts they are: the kinds that are affected, which is "
                "where to look first.", "cpm",
-               [query("60 * " + most(rate(by_kind, LOSS, "logctx_kind")), BY_KIND)], THIRD, stacked=True, bars=True),
+               [query(most(per_minute(by_kind, LOSS, "logctx_kind")), BY_KIND)], THIRD, stacked=True, bars=True),
         series("Errors per minute by process", "One process of many points to its machine, or to its version; all of them, to "
                "the code.", "cpm", [query("60 * " + rate(errors, LOSS, "instance"), "{{instance}}")], THIRD, stacked=True,
                bars=True),
@@ -260,7 +273,7 @@ def _what():
               [("Errors", "none", increase(errors, MATCH, "logctx_error_kind") + " > 0")],
               (("logctx_error_kind", "Kind of error"),), width=HALF, overrides=[matched("Errors", decimals=0)]),
         table("By the kind of the context", "The same errors of the range by whose contexts they concern.", "none",
-              [("Errors", "none", increase(by_kind, MATCH, "logctx_error_kind, logctx_kind") + " > 0")],
+              [("Errors", "none", grown(by_kind, MATCH, "logctx_error_kind, logctx_kind") + " > 0")],
               (("logctx_error_kind", "Kind of error"), ("logctx_kind", "Kind of context")), width=HALF,
               overrides=[matched("Errors", decimals=0)]),
     )
@@ -326,7 +339,7 @@ FAILED = MATCH + ', error_type!=""'
 
 def _arrival():
     red = steps((0.5, LOST))
-    dropped = "%s + %s" % (or_zero(increase(PROCESSED, FAILED)), or_zero(increase(EXPORTED, FAILED)))
+    dropped = "%s + %s" % (or_zero(grown(PROCESSED, FAILED)), or_zero(grown(EXPORTED, FAILED)))
     return (
         count("Spans lost", "Spans of the range that were dropped before they were queued, or whose export failed for good.",
               dropped, red),
@@ -336,7 +349,7 @@ def _arrival():
         stat("On the way", "Spans that were sent and are not answered, or wait for a retry.", "none",
              "sum(otel_sdk_exporter_span_inflight{%s})" % MATCH, decimals=0),
         count("Failed requests", "Exports of the range that failed after their retries.",
-              or_zero(increase(OPERATION + "_count", FAILED)), red),
+              or_zero(grown(OPERATION + "_count", FAILED)), red),
         stat("Time of an export", "Mean, with its retries.", "s",
              "%s / %s" % (rate(OPERATION + "_sum", MATCH), rate(OPERATION + "_count", MATCH))),
         stat("Metric points", "Points exported per second.", "cps", rate(POINTS, MATCH + ', error_type=""')),
@@ -352,8 +365,8 @@ def _spans():
                 query(rate(PROCESSED, MATCH + ', error_type=""'), "taken from the queue"),
                 query(rate(EXPORTED, MATCH + ', error_type=""'), "delivered")], THIRD),
         series("Lost by reason", "Spans per minute that were dropped, before they were queued or after the last attempt.", "cpm",
-               [query("60 * " + rate(PROCESSED, FAILED, "error_type"), "{{error_type}}, not queued"),
-                query("60 * " + rate(EXPORTED, FAILED, "error_type"), "{{error_type}}, not delivered")], THIRD, stacked=True,
+               [query(per_minute(PROCESSED, FAILED, "error_type"), "{{error_type}}, not queued"),
+                query(per_minute(EXPORTED, FAILED, "error_type"), "{{error_type}}, not delivered")], THIRD, stacked=True,
                bars=True),
         series("Sampling", "Spans begun per second, by what the sampler decided.", "cps",
                [query(rate("otel_sdk_span_started_total", MATCH, "otel_span_sampling_result"),
@@ -378,7 +391,7 @@ def _requests():
                       "{{otel_component_type}} {{http_response_status_code}}")], THIRD),
         series("Time of an export by signal", "Mean, with its retries.", "s", [query(mean, "{{otel_component_type}}")], THIRD),
         series("Failed requests by reason", "Exports per minute that failed after their retries, by reason.", "cpm",
-               [query("60 * " + rate(OPERATION + "_count", FAILED, "otel_component_type, error_type"),
+               [query(per_minute(OPERATION + "_count", FAILED, "otel_component_type, error_type"),
                       "{{otel_component_type}} {{error_type}}")], THIRD, stacked=True, bars=True),
     )
 

@@ -78,6 +78,12 @@ def wrong_values(matcher, names):
         yield "not all kinds of wrong use: %s is missing" % ", ".join(sorted(names.misuse - values))
 
 
+def newborn(selector, selectors):
+    """Whether a counter stands where it may as it is: (x unless x offset w) or increase(x[w])."""
+    same = [each for each in selectors if each[:2] == selector[:2]]
+    return [each.function for each in same] == ["", "", "increase"]
+
+
 def complaints(text, names, strict):
     """What is wrong with a query. `strict`: of a panel, which must not show a counter as it is."""
     selectors, groupings = promql.read(text)
@@ -93,7 +99,7 @@ def complaints(text, names, strict):
                 yield "%s has no label %s" % (selector.metric, matcher.label)
             yield from wrong_values(matcher, names)
         counter = selector.metric in names.counters
-        if strict and counter and selector.function not in ("rate", "irate", "increase"):
+        if strict and counter and selector.function not in ("rate", "irate", "increase") and not newborn(selector, selectors):
             yield "%s is a counter, and is read without rate() or increase()" % selector.metric
         if not counter and selector.function in ("rate", "irate", "increase") and ":" not in selector.metric:
             yield "%s is no counter, and is read with %s()" % (selector.metric, selector.function)
@@ -165,6 +171,7 @@ def prove_the_rules(names, promtool):
         'rate(logctx_transition_errors_total{logctx_error_kind=~"context_lost|gone"}[5m])': "never 'gone'",
         'rate(logctx_transition_errors_total{logctx_error_kind!~"invalid_use|already_called"}[5m])': "not all kinds",
         "logctx_context_created_total": "without rate()",
+        "logctx_context_created_total unless logctx_context_created_total offset 5m": "without rate()",
         "rate(logctx_context_in_flight[5m])": "is no counter",
         "sum(rate(logctx_context_created_total[5m])) by (logctx_loop_name)": "logctx_loop_name to group by",
         "sum by (cpu_mode) (logctx_context_in_flight)": "cpu_mode to group by",

@@ -13,7 +13,8 @@ import yaml
 DASHBOARDS, PROVISIONING, RULES = "deploy/grafana/dashboards", "deploy/grafana/provisioning", "deploy/prometheus"
 _LABEL_VALUES = re.compile(r"label_values\((?:(?P<selector>.+),\s*)?(?P<label>\w+)\)\Z")
 # What Grafana puts in the place of its variables; the names of kinds and processes are asked for by a pattern.
-_DEFAULTS = {"job": ".+", "instance": ".+", "kind": ".+", "__rate_interval": "5m", "__interval": "1m", "__range": "1h"}
+_DEFAULTS = {"job": ".+", "instance": ".+", "kind": ".+", "__rate_interval": "5m",
+             "__rate_interval_ms": "300000", "__interval": "1m", "__range": "1h"}
 
 
 class Query(NamedTuple):
