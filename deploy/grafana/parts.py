@@ -151,7 +151,8 @@ def timeline(title, description, expr, legend, mappings, width=FULL, height=6):
 
 def to_dashboard(uid, title):
     """A link to one of our dashboards that keeps the range and the variables."""
-    return {"title": title, "url": "/d/%s?${__url_time_range}&${__all_variables}" % uid, "targetBlank": False}
+    return {"title": title, "type": "link", "url": "/d/%s?${__url_time_range}&${__all_variables}" % uid, "icon": "",
+            "tooltip": "", "tags": [], "asDropdown": False, "targetBlank": False, "includeVars": False, "keepTime": False}
 
 
 def _variable(name, expr):
