@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from parts import (DATABASE, HALF, LOST, QUIET, RUN, THIRD, WAIT, Dashboard, colored, count, heatmap, matched, query, series,
-                   stat, steps, table, to_dashboard, traces)
+                   stat, steps, table, to_dashboard, to_kind, traces, with_links)
 
 FOLDER = Path(__file__).resolve().parent / "dashboards"
 SHARE_LIMIT = 0.1  # unattributed CPU; the alert's threshold as well, and a test says so
@@ -33,6 +33,9 @@ BY_KIND = "{{logctx_kind}}"
 OVERVIEW, LOSSES, EXPORTER = "logctx-overview", "logctx-losses", "logctx-exporter"
 TO_LOSSES, TO_EXPORTER = to_dashboard(LOSSES, "What is lost"), to_dashboard(EXPORTER, "How the exporter does")
 TO_OVERVIEW = to_dashboard(OVERVIEW, "All contexts")
+OF_ROW = to_kind(OVERVIEW, "This kind alone", "${__data.fields.Kind:percentencode}")
+OF_LOST = to_kind(OVERVIEW, "This kind of context", "${__data.fields.Context:percentencode}")
+OF_SERIES = to_kind(OVERVIEW, "This kind of context", "${__field.labels.logctx_kind:percentencode}")
 
 
 def rate(metric, match=OF_KIND, by=""):
@@ -204,7 +207,7 @@ def _kinds():
     def each(metric):
         return "%s / %s" % (increase(metric, by="logctx_kind, logctx_type"), finished)
 
-    return table(
+    return with_links(table(
         "Kinds", "Every kind and type in the range of this page: how many finished, and what one costs in the mean. CPU and "
         "database are a context's own, without its children.", "none",
         [("CPU", "s", increase(cpu, by="logctx_kind, logctx_type")), ("Finished", "none", finished),
@@ -214,7 +217,7 @@ def _kinds():
          ("Wait, each", "s", each("logctx_context_db_wait_time_seconds_total")),
          ("Rows, each", "none", each("logctx_context_db_rows_total"))],
         (("logctx_kind", "Kind"), ("logctx_type", "Type")),
-        overrides=[matched(name, decimals=0) for name in ("Finished",)])
+        overrides=[matched("Finished", decimals=0)]), OF_ROW)
 
 
 def losses():
@@ -263,19 +266,21 @@ def _what():
         series("Errors per minute by kind", "Every kind is there from the first export on, at 0 while it does not happen.",
                "cpm", [query("60 * " + rate(errors, LOSS, "logctx_error_kind"), "{{logctx_error_kind}}")], THIRD,
                stacked=True, bars=True),
-        series("Errors per minute by the context's kind", "Whose contexts they are: the kinds that are affected, which is "
-               "where to look first.", "cpm",
-               [query(most(per_minute(by_kind, LOSS, "logctx_kind")), BY_KIND)], THIRD, stacked=True, bars=True),
+        with_links(series(
+            "Errors per minute by the context's kind", "Whose contexts they are: the kinds that are affected, which is where to "
+            "look first.", "cpm", [query(most(per_minute(by_kind, LOSS, "logctx_kind")), BY_KIND)], THIRD, stacked=True,
+            bars=True), OF_SERIES),
         series("Errors per minute by process", "One process of many points to its machine, or to its version; all of them, to "
                "the code.", "cpm", [query("60 * " + rate(errors, LOSS, "instance"), "{{instance}}")], THIRD, stacked=True,
                bars=True),
         table("Kinds of errors", "Of the range. The guide has a section for each, with the usual causes and the fix.", "none",
               [("Errors", "none", increase(errors, MATCH, "logctx_error_kind") + " > 0")],
               (("logctx_error_kind", "Kind of error"),), width=HALF, overrides=[matched("Errors", decimals=0)]),
-        table("By the kind of the context", "The same errors of the range by whose contexts they concern.", "none",
-              [("Errors", "none", grown(by_kind, MATCH, "logctx_error_kind, logctx_kind") + " > 0")],
-              (("logctx_error_kind", "Kind of error"), ("logctx_kind", "Kind of context")), width=HALF,
-              overrides=[matched("Errors", decimals=0)]),
+        with_links(table(
+            "By the kind of the context", "The same errors of the range by whose contexts they concern.", "none",
+            [("Errors", "none", grown(by_kind, MATCH, "logctx_error_kind, logctx_kind") + " > 0")],
+            (("logctx_error_kind", "Error"), ("logctx_kind", "Context")), width=HALF,
+            overrides=[matched("Errors", decimals=0)]), OF_LOST),
     )
 
 

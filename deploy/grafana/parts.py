@@ -155,6 +155,18 @@ def to_dashboard(uid, title):
             "tooltip": "", "tags": [], "asDropdown": False, "targetBlank": False, "includeVars": False, "keepTime": False}
 
 
+def with_links(panel, *links):
+    """`panel`, each of whose values leads somewhere."""
+    panel["fieldConfig"]["defaults"]["links"] = list(links)
+    return panel
+
+
+def to_kind(uid, title, kind):
+    """A link of a value to a dashboard with one kind of contexts; `kind` is where the value has it."""
+    return {"title": title, "url": "/d/%s?${__url_time_range}&${prometheus_datasource:queryparam}&${job:queryparam}&"
+            "${instance:queryparam}&var-kind=%s" % (uid, kind), "targetBlank": False}
+
+
 def _variable(name, expr):
     # Label, `multi` and ".+" are what the templated label rules of Grafana's linter ask for.
     return {"name": name, "label": name.title(), "type": "query", "datasource": PROMETHEUS, "query": expr,

@@ -160,7 +160,7 @@ def links_rule(model):
                for link in model["links"]):
         yield None, "has no links to the other dashboards"
     for panel in query_sources.panels(model):
-        for link in panel.get("links", []):
+        for link in panel.get("links", []) + panel["fieldConfig"]["defaults"].get("links", []):
             if not re.fullmatch(r"/d/(%s)\?.*" % "|".join(UIDS.values()), link["url"]):
                 yield panel, "has a link that leads to no dashboard of ours"
 
