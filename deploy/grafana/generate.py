@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from parts import (DATABASE, HALF, LOST, QUIET, RUN, THIRD, WAIT, Dashboard, colored, count, heatmap, matched, query, series,
-                   stat, steps, table, to_dashboard, to_kind, traces, with_links)
+                   stat, steps, table, timeline, to_dashboard, to_kind, traces, with_links)
 
 FOLDER = Path(__file__).resolve().parent / "dashboards"
 SHARE_LIMIT = 0.1  # unattributed CPU; the alert's threshold as well, and a test says so
@@ -96,6 +96,7 @@ def overview():
     page = Dashboard(OVERVIEW, "logctx / Overview", "What the program works at, what that costs, and whether any of it is "
                      "lost. Kinds are what contexts have in common: a route, a job.", tempo=True, kinds=True)
     page.row("Is it well?", *_health())
+    page.row("Alerts", _alerts())
     page.row("The work", *_work())
     page.row("CPU", *_cpu())
     page.row("Database", *_database())
@@ -129,6 +130,16 @@ def _health():
         stat("Loop delay, p99", "How long what was ready waited for the event loop. A loop that is late has run something "
              "for too long.", "s", quantile(0.99, "logctx_loop_delay_seconds", MATCH)),
     )
+
+
+def _alerts():
+    ours = 'ALERTS{alertname=~"Logctx.+", alertstate="%s", job=~"$job", instance=~"$instance|"}'
+    return timeline(
+        "Alerts", "The rules of deploy/prometheus, a lane for each that was pending or firing; there is none in health. What to "
+        "do about each is in docs/runbook.md.",
+        "max by (alertname, severity) (%s or 0 * %s)" % (ours % "firing", ours % "pending"), "{{alertname}}, {{severity}}",
+        [{"type": "value", "options": {"1": {"text": "firing", "color": LOST, "index": 0},
+                                       "0": {"text": "pending", "color": WAIT, "index": 1}}}])
 
 
 def _work():
@@ -314,7 +325,7 @@ def _leaks():
                [query(most("sum by (logctx_kind) (logctx_context_in_flight{%s})" % MATCH), BY_KIND)], THIRD),
         series("Made and not finished", "Contexts made per second less those finished, by kind. Around 0 in health; "
                "steadily above it is a leak.", "cps", [query(most(growth), BY_KIND)], THIRD,
-               overrides=[{"matcher": {"id": "byRegexp", "options": ".*"}, "properties": [{"id": "min", "value": None}]}]),
+               signed=True),
         series("Oldest by kind", "Age of the oldest context in flight. A line as steep as the clock is one context that does "
                "not end.", "s",
                [query(most("max by (logctx_kind) (logctx_context_oldest_age_seconds{%s})" % MATCH), BY_KIND)], THIRD),

@@ -80,19 +80,19 @@ def count(title, description, expr, limits=None, width=EIGHTH, unit="none", deci
 
 
 def series(title, description, unit, targets, width=HALF, height=8, stacked=False, limit=None, overrides=(), bars=False,
-           most=None):
-    """Lines over time. `limit` is drawn as a dashed line, and what is above it is red; `most` ends the axis."""
+           signed=False):
+    """Lines over time, from 0 unless they are `signed`. `limit` is a dashed line, and the area above it is tinted."""
     panel = _panel("timeseries", title, description, unit, list(targets), width, height)
     custom = {"drawStyle": "bars" if bars else "line", "lineWidth": 1, "fillOpacity": 60 if stacked or bars else 0,
-              "showPoints": "never", "spanNulls": False, "axisSoftMin": 0,
+              "showPoints": "never", "spanNulls": False,
               "stacking": {"group": "A", "mode": "normal" if stacked else "none"}}
     defaults = panel["fieldConfig"]["defaults"]
-    defaults |= {"color": {"mode": "palette-classic-by-name"}, "custom": custom, "min": 0}
-    if most is not None:
-        defaults["max"] = most
+    defaults |= {"color": {"mode": "palette-classic-by-name"}, "custom": custom}
+    if not signed:
+        defaults["min"] = 0
     if limit is not None:
         defaults["thresholds"] = steps((limit, LOST), base="transparent")
-        custom["thresholdsStyle"] = {"mode": "dashed"}
+        custom["thresholdsStyle"] = {"mode": "dashed+area"}
     panel["fieldConfig"]["overrides"] = list(overrides)
     panel["options"] = {"legend": {"displayMode": "table", "placement": "bottom", "showLegend": True,
                                    "calcs": ["mean", "max"], "sortBy": "Mean", "sortDesc": True},
@@ -144,7 +144,7 @@ def timeline(title, description, expr, legend, mappings, width=FULL, height=6):
     panel["fieldConfig"]["defaults"] |= {"mappings": mappings, "color": {"mode": "fixed", "fixedColor": QUIET},
                                          "custom": {"lineWidth": 0, "fillOpacity": 80}}
     panel["options"] = {"showValue": "never", "mergeValues": True, "rowHeight": 0.8, "alignValue": "left",
-                        "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom"},
+                        "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
                         "tooltip": {"mode": "single", "sort": "none"}}
     return panel
 
