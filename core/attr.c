@@ -239,6 +239,13 @@ logctx_span_context_t logctx_get_span_context(const logctx_t *ctx)
     memset(&out, 0, sizeof out);
     if (!ctx || is_sentinel(ctx))
         return out;
+    if (unlikely(is_inert(ctx))) {
+        const struct inherited_facts *inherited = logctx__inherited(ctx);
+        memcpy(out.trace_id, inherited->trace_id, sizeof out.trace_id);
+        memcpy(out.span_id, inherited->span_id, sizeof out.span_id);
+        out.flags = inherited->flags;
+        return out;
+    }
     memcpy(out.trace_id, ctx->profile.trace_id, sizeof out.trace_id);
     memcpy(out.span_id, ctx->profile.span_id, sizeof out.span_id);
     out.flags = ctx->profile.flags;
@@ -254,10 +261,13 @@ bool logctx_inject(const logctx_t *ctx, char traceparent[LOGCTX_TRACEPARENT_SIZE
         tracestate[0] = '\0';
     if (!ctx || is_sentinel(ctx) || !traceparent)
         return false;
+    const struct inherited_facts *inherited = is_inert(ctx) ? logctx__inherited(ctx) : NULL;
+    if (inherited && !inherited->series)
+        return false;
     logctx_span_context_t context = logctx_get_span_context(ctx);
     logctx_traceparent_write(&context, traceparent);
-    if (!tracestate || tracestate_size == 0 || !ctx->tracestate)
-        return true;
-    logctx__tracestate_cut(tracestate, tracestate_size, ctx->tracestate->text);
+    const struct shared_string *state = inherited ? inherited->tracestate : ctx->tracestate;
+    if (tracestate && tracestate_size > 0 && state)
+        logctx__tracestate_cut(tracestate, tracestate_size, state->text);
     return true;
 }

@@ -83,7 +83,7 @@ static void report_left(struct thread *thread, const logctx_resumed_t *resumed, 
 // at each other: so not for ever.
 static bool was_put_back(logctx_t *ctx, const logctx_t *found)
 {
-    for (int ended = 0; ended < 64 && !is_sentinel(ctx) && logctx_is_finished(ctx); ended++) {
+    for (int ended = 0; ended < 64 && !is_sentinel(ctx) && !is_inert(ctx) && logctx_is_finished(ctx); ended++) {
         ctx = logctx__if_generation(ctx->previous, ctx->previous_generation);
         if (ctx == found)
             return true;
@@ -119,6 +119,8 @@ logctx_t *logctx_at_home(logctx_t *ctx)
     const struct thread *thread = this_thread();
     if (!ctx || is_sentinel(ctx))
         return &logctx__sentinel;
+    if (is_inert(ctx))
+        return NULL;
     while (ctx && thread && READ_RELAXED(ctx->home) != READ_RELAXED(thread->id))
         ctx = ctx->parent;
     return ctx;

@@ -46,27 +46,43 @@ bool logctx_is_sentinel(const logctx_t *ctx)
 
 bool logctx_is_finished(const logctx_t *ctx)
 {
-    return ctx && READ_RELAXED(ctx->finished);
+    if (!ctx)
+        return false;
+    return likely(!is_inert(ctx)) ? READ_RELAXED(ctx->finished) : logctx__inherited(ctx)->finished;
 }
 
 const char *logctx_name(const logctx_t *ctx)
 {
-    return ctx ? ctx->name : logctx__sentinel.name;
+    if (!ctx)
+        return logctx__sentinel.name;
+    return likely(!is_inert(ctx)) ? ctx->name : logctx__inherited(ctx)->name;
 }
 
 const char *logctx_server(const logctx_t *ctx)
 {
-    return ctx && ctx->server ? ctx->server->text : sentinel_server;
+    const struct shared_string *server = !ctx                     ? NULL
+                                         : likely(!is_inert(ctx)) ? ctx->server
+                                                                  : logctx__inherited(ctx)->server;
+    return server ? server->text : sentinel_server;
+}
+
+static const struct series *series_of(const logctx_t *ctx)
+{
+    if (!ctx)
+        return NULL;
+    return likely(!is_inert(ctx)) ? ctx->series : logctx__inherited(ctx)->series;
 }
 
 logctx_kind_t *logctx_kind_of(const logctx_t *ctx)
 {
-    return ctx && ctx->series ? ctx->series->kind : logctx_kind(NULL);
+    const struct series *series = series_of(ctx);
+    return series ? series->kind : logctx_kind(NULL);
 }
 
 logctx_type_t logctx_type(const logctx_t *ctx)
 {
-    return ctx && ctx->series ? ctx->series->type : LOGCTX_TYPE_CALLBACK;
+    const struct series *series = series_of(ctx);
+    return series ? series->type : LOGCTX_TYPE_CALLBACK;
 }
 
 const char *logctx_type_name(logctx_type_t type)
@@ -180,12 +196,35 @@ static bool name_by_number(logctx_t *ctx, struct logctx_kind *kind)
     return true;
 }
 
-static struct shared_string *server_of(const char *server, const logctx_t *parent)
+static struct shared_string *server_of(const char *server, const logctx_t *parent,
+                                       const struct inherited_facts *inherited)
 {
     struct shared_string *string = server ? logctx__string_server(server, LOGCTX_NAME_MAX) : NULL;
     if (string)
         return string;
+    if (inherited && inherited->server)
+        return logctx__string_ref(inherited->server);
     return parent ? logctx__string_ref(parent->server) : logctx__default_server();
+}
+
+static void continue_parent(logctx_t *ctx, const logctx_t *parent)
+{
+    memcpy(ctx->profile.trace_id, parent->profile.trace_id, sizeof ctx->profile.trace_id);
+    memcpy(ctx->parent_span_id, parent->profile.span_id, sizeof ctx->parent_span_id);
+    ctx->has_parent_span = true;
+    ctx->profile.flags = parent->profile.flags & LOGCTX_FLAG_RANDOM;
+    ctx->tracestate = logctx__string_ref(parent->tracestate);
+}
+
+// One in another process: its trace goes on, its usage does not.
+static void continue_inherited(logctx_t *ctx, const struct inherited_facts *parent)
+{
+    memcpy(ctx->profile.trace_id, parent->trace_id, sizeof ctx->profile.trace_id);
+    memcpy(ctx->parent_span_id, parent->span_id, sizeof ctx->parent_span_id);
+    ctx->has_parent_span = true;
+    ctx->remote_parent = true;
+    ctx->profile.flags = parent->flags & LOGCTX_FLAG_RANDOM;
+    ctx->tracestate = logctx__string_ref(parent->tracestate);
 }
 
 static void continue_trace(logctx_t *ctx, const logctx_span_context_t *from, const char *tracestate)
@@ -204,18 +243,17 @@ static void continue_trace(logctx_t *ctx, const logctx_span_context_t *from, con
 }
 
 // Trace id, then the decision, then the span id: the order of the OpenTelemetry SDK (trace/sdk.md, Span creation).
-// An inherited parent is one in another process: its trace goes on, its usage does not.
-static void set_identity(struct thread *thread, logctx_t *ctx, const logctx_t *parent, const logctx_opts_t *opts)
+static void set_identity(struct thread *thread, logctx_t *ctx, const struct inherited_facts *inherited,
+                         const logctx_opts_t *opts)
 {
     logctx_span_context_t caller;
+    const logctx_t *parent = ctx->parent;
     bool parent_sampled = false;
-    if (parent) {
-        memcpy(ctx->profile.trace_id, parent->profile.trace_id, sizeof ctx->profile.trace_id);
-        memcpy(ctx->parent_span_id, parent->profile.span_id, sizeof ctx->parent_span_id);
-        ctx->has_parent_span = true;
-        ctx->remote_parent = is_inert(parent);
-        ctx->profile.flags = parent->profile.flags & LOGCTX_FLAG_RANDOM;
-        ctx->tracestate = logctx__string_ref(parent->tracestate);
+    if (unlikely(inherited && inherited->series)) {
+        continue_inherited(ctx, inherited);
+        parent_sampled = inherited->flags & LOGCTX_FLAG_SAMPLED;
+    } else if (parent) {
+        continue_parent(ctx, parent);
         parent_sampled = parent->profile.flags & LOGCTX_FLAG_SAMPLED;
     } else if (opts->traceparent && logctx_traceparent_read(opts->traceparent, strlen(opts->traceparent), &caller)) {
         continue_trace(ctx, &caller, opts->tracestate);
@@ -284,6 +322,9 @@ static bool over_limit(struct thread *thread)
 // The fields that a stale handle or another thread may look at stay atomic; the rest starts from zero.
 static void reset(logctx_t *ctx, struct thread *thread)
 {
+    // Before all else, for a child of fork() that looks at this memory (inherited.c).
+    atomic_store_explicit(&ctx->made, READ_RELAXED(logctx__fork_mark), memory_order_relaxed);
+    FENCE(memory_order_release);
     // The caller's and the live one. Released: who gets a reference by generation then sees that this is another use.
     atomic_store_explicit(&ctx->refs, 2, memory_order_release);
     atomic_store_explicit(&ctx->started, SLICE_NONE, memory_order_relaxed);
@@ -337,20 +378,18 @@ static logctx_t *make(struct thread *thread, struct logctx_kind *kind, const log
     ctx->series = series;
     atomic_store_explicit(&ctx->shard, shard, memory_order_relaxed);
     ctx->created_at = site;
-    const logctx_t *inherited = parent && is_inert(parent) ? parent : NULL;
+    const struct inherited_facts *inherited = parent && is_inert(parent) ? logctx__inherited(parent) : NULL;
     set_parent(ctx, inherited ? NULL : parent);
     set_previous(ctx);
-    ctx->server = server_of(opts->server, inherited ? inherited : ctx->parent);
+    ctx->server = server_of(opts->server, ctx->parent, inherited);
     unsigned span_kind = opts->span_kind != LOGCTX_SPAN_DEFAULT ? (unsigned)opts->span_kind
                          : opts->type == LOGCTX_TYPE_REQUEST    ? LOGCTX_SPAN_SERVER
                                                                 : LOGCTX_SPAN_INTERNAL;
     ctx->span_kind = span_kind & 15u;
     set_times(thread, ctx, opts->start_unix_ns);
-    set_identity(thread, ctx, inherited ? inherited : ctx->parent, opts);
+    set_identity(thread, ctx, inherited, opts);
     ctx->over_limit = over_limit(thread);
     ctx->process = opts->type == LOGCTX_TYPE_BACKGROUND;
-    if (inherited)
-        logctx_unref(parent);
     return ctx;
 }
 
@@ -476,7 +515,7 @@ logctx_t *logctx_new_on_thread_at(logctx_t *caller, const logctx_site_t *site)
     opts.parent = caller;
     if (orphan)
         opts.server = sentinel_server;
-    logctx_t *ctx = make(thread, orphan ? logctx_kind("sentinel") : caller->series->kind, &opts, site);
+    logctx_t *ctx = make(thread, orphan ? logctx_kind("sentinel") : logctx_kind_of(caller), &opts, site);
     if (ctx)
         publish(thread, ctx, set_name(ctx, logctx_name(caller), "", ""));
     logctx_unref(caller);
@@ -494,7 +533,7 @@ logctx_t *(logctx_new_on_thread)(logctx_t *caller)
 
 logctx_t *logctx_ref(logctx_t *ctx)
 {
-    if (!ctx || is_sentinel(ctx))
+    if (!ctx || is_sentinel(ctx) || is_inert(ctx))
         return ctx;
     if (unlikely(atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed) == 0)) {
         atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_relaxed);
@@ -564,7 +603,7 @@ static void drop_live_reference(struct thread *thread, logctx_t *ctx)
 // For whoever knows ctx by generation only: false if it is gone or about to be.
 bool logctx__ref_same(logctx_t *ctx, uint32_t generation)
 {
-    unsigned refs = READ_RELAXED(ctx->refs);
+    unsigned refs = is_inert(ctx) ? 0 : READ_RELAXED(ctx->refs);
     while (refs > 0 && READ_RELAXED(ctx->generation) == generation)
         if (atomic_compare_exchange_weak_explicit(&ctx->refs, &refs, refs + 1, memory_order_acquire,
                                                   memory_order_relaxed)) {
@@ -576,10 +615,12 @@ bool logctx__ref_same(logctx_t *ctx, uint32_t generation)
     return false;
 }
 
-// One reference less; true if it was the last. Where ours and the live one are all that an unfinished context has, nobody
+// One reference less; true if it was the last. What a parent process made is never changed here, and never freed. Where ours and the live one are all that an unfinished context has, nobody
 // else can finish it any more: that happens here, or, while it is current, when it is left: the reference becomes the pin.
 static bool drop_reference(logctx_t *ctx)
 {
+    if (is_inert(ctx))
+        return false;
     unsigned refs = READ_RELAXED(ctx->refs);
     for (;;) {
         if (unlikely(refs == 0)) {
@@ -587,7 +628,7 @@ static bool drop_reference(logctx_t *ctx)
             return false;
         }
         struct thread *thread = NULL;
-        if (refs == 2 && !READ_RELAXED(ctx->finished) && !is_inert(ctx))
+        if (refs == 2 && !READ_RELAXED(ctx->finished))
             thread = this_thread();
         bool here = thread && ctx == current_context() && READ_RELAXED(ctx->writer) == thread;
         if (here && !thread->pinned) {
@@ -633,12 +674,9 @@ static void remember_name(struct thread *thread, const logctx_t *ctx)
 }
 
 // Nobody has a reference to ctx any more, so nobody else can reach it. Whom it kept alive is freed in turn, without
-// recursion: those that wait for it are linked by next_foreign, which nothing else uses by then. What a parent process
-// made is left as it is: a thread that is not here may have been changing it.
+// recursion: those that wait for it are linked by next_foreign, which nothing else uses by then.
 static void release(logctx_t *ctx)
 {
-    if (is_inert(ctx))
-        return;
     ctx->next_foreign = NULL;
     while (ctx) {
         logctx_t *dead = ctx->next_foreign;
@@ -651,7 +689,7 @@ static void release(logctx_t *ctx)
         ADD_OWNED(ctx->generation, 1);
         logctx__pool_put(&owner->contexts, ctx, owner == logctx__tls.thread);
         for (size_t i = 0; i < 2; i++)
-            if (held[i] && !is_sentinel(held[i]) && drop_reference(held[i]) && !is_inert(held[i])) {
+            if (held[i] && !is_sentinel(held[i]) && drop_reference(held[i])) {
                 held[i]->next_foreign = dead;
                 dead = held[i];
             }

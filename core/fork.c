@@ -1,9 +1,9 @@
 // Fork: which process this is. The child has the parent's memory and one thread. What must not be shared with the parent
 // (contexts, sums, ids, clocks, locks that others held) is told apart by numbers that go up in the child.
 //
-// In the child's handler there are a few stores and, in a daemon, two closes, and the table's copy gets its place: a child
-// that only executes another program costs little more than that copy. The rest is made at the child's first use of the
-// library.
+// In the child's handler there are a few stores and, in a daemon, two closes, and the table is made private memory: a child
+// that only executes another program costs little more than that. The rest is made at the child's first use of the library.
+// Before the fork there is one addition, and no lock: fork() may be called in a signal handler.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
@@ -21,6 +21,7 @@ static void in_child(void)
     if (logctx__tls.thread) // whose state lies in the table
         *logctx__tls.thread->profile_slot = NULL;
     logctx__table_in_child(); // before anything is written that lies in it
+    logctx__inherited_in_child();
     logctx__tls.current = &logctx__sentinel;
     logctx__tls.thread = NULL;
     logctx__threads_in_child();
@@ -34,7 +35,7 @@ static void in_child(void)
 // may rely on its locks.
 __attribute__((constructor)) static void watch_forks(void)
 {
-    pthread_atfork(logctx__table_before_fork, logctx__table_after_fork, in_child);
+    pthread_atfork(logctx__before_fork, NULL, in_child);
 }
 
 // What a child has to make anew that is too much for its handler: by whoever first counts or collects there.

@@ -60,6 +60,7 @@ static struct logctx_kind *create(const char *name, uint32_t bucket)
         return &other;
     kind->name = copy;
     kind->number = registry.kinds++;
+    logctx__table_written(kind, sizeof *kind);
     kind->next_in_bucket = READ_RELAXED(registry.buckets[bucket]);
     atomic_store_explicit(&registry.buckets[bucket], kind, memory_order_release);
     return kind;
@@ -162,6 +163,7 @@ struct series *logctx__series(struct logctx_kind *kind, logctx_type_t type)
         series = logctx__table_element(LOGCTX_TABLE_SERIES, sizeof *series);
         if (series) {
             *series = (struct series){.kind = kind, .type = type, .number = registry.series++};
+            logctx__table_written(series, sizeof *series);
             publish(series);
             atomic_store_explicit(&kind->series[type], series, memory_order_release);
         } else {
@@ -180,18 +182,6 @@ struct series *logctx__all_series(void)
 const struct series *logctx__other_series(void)
 {
     return other_series;
-}
-
-// Around a fork: lists that lie half here and half in the table's copy must be of one moment. In the child the lock is one of
-// an earlier process, and free.
-void logctx__kinds_hold(void)
-{
-    logctx__lock(&registry.lock);
-}
-
-void logctx__kinds_release(void)
-{
-    logctx__unlock(&registry.lock);
 }
 
 // In a child of fork(): series count from zero, since the first context of theirs there.

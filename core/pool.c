@@ -106,9 +106,25 @@ void *logctx__pool_get(struct pool *pool, struct thread *owner)
     return block_of(link);
 }
 
+void logctx__pool_rest(struct pool *pool, void **room)
+{
+    pool->resting = room;
+}
+
+// The block comes last in a queue, and the one that has waited longest is free.
+static __attribute__((noinline)) void *rest(struct pool *pool, void *block)
+{
+    void **place = &pool->resting[pool->rested++ % LOGCTX_RESTING], *rested = *place;
+    *place = block;
+    POISON(block, pool->block_size);
+    return rested;
+}
+
 void logctx__pool_put(struct pool *pool, void *block, bool owned)
 {
     if (likely(owned)) {
+        if (unlikely(pool->resting != NULL) && !(block = rest(pool, block)))
+            return;
         push(pool, block);
         return;
     }

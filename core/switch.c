@@ -165,7 +165,8 @@ static logctx_t *checked(struct thread *thread, logctx_t *ctx, const logctx_site
 {
     if (likely(READ_RELAXED(ctx->refs) > 0))
         return likely(ctx->owner == thread) || !is_inert(ctx) ? ctx : &logctx__sentinel;
-    report_freed(thread, site);
+    if (!is_inert(ctx))
+        report_freed(thread, site);
     return &logctx__sentinel;
 }
 

@@ -22,17 +22,14 @@
 
 #define RESERVED (sizeof(void *) < 8 ? (size_t)64 << 20 : (size_t)1 << 30)
 
-enum { CHUNK_OF_OTHERS = 8192, CHUNK_OF_THREADS = 32768, TYPES = LOGCTX_TABLE_THREADS + 1 };
+enum { CHUNK_OF_OTHERS = 8192, CHUNK_OF_THREADS = 32768 };
 
 struct table_map logctx__table = {.lock = 0, .file = {.fd = -1}};
 
-// The chunk of each type that has room; under the table's lock. `why`: what the log is to say of the table.
-static struct logctx_table_chunk *open_chunks[TYPES];
+// Under the table's lock: what the log is to say of the table.
 static char why[TABLE_PATH_MAX + 256];
 static atomic_bool has_why;
 static char service[sizeof((struct logctx_table_header *)NULL)->service];
-
-__attribute__((weak, visibility("default"))) void __lsan_register_root_region(const void *begin, size_t size);
 
 #define TABLE_STORE(cell, value) __atomic_store_n(&(cell), (value), __ATOMIC_RELEASE)
 
@@ -59,32 +56,72 @@ static size_t how_much(void)
     return size;
 }
 
-// The steps grow with the table, so that a large one is made of few system calls.
+// Steps that grow with the table, so that a large one is made of few system calls.
 static bool commit(struct table_map *table, size_t to)
 {
-    size_t committed = READ_RELAXED(table->committed);
+    size_t committed = table->committed;
     if (to <= committed)
         return true;
     size_t goal = to > committed + committed / 8 ? to : committed + committed / 8;
     goal = (goal + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP;
     if (goal > table->reserved)
         goal = table->reserved;
-    if (to > goal)
+    if (to > goal || (READ_RELAXED(table->shared) && !logctx__table_grow(&table->file, committed, goal)))
         return false;
-    char *at = READ_RELAXED(table->base) + committed;
-    size_t size = goal - committed;
-    if (!READ_RELAXED(table->shared)) {
-        if (mprotect(at, size, PROT_READ | PROT_WRITE) != 0)
-            return false;
-    } else if (!logctx__table_grow(&table->file, committed, goal) ||
-               mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, table->file.fd, (off_t)committed) ==
-                   MAP_FAILED) {
-        return false;
-    }
-    atomic_store_explicit(&table->committed, goal, memory_order_release);
-    if (table_header()->magic[0])
-        TABLE_STORE(table_header()->file_size, goal);
+    table->committed = goal;
     return true;
+}
+
+static bool is_live(enum logctx_table_type type)
+{
+    return type == LOGCTX_TABLE_CONTEXTS || type == LOGCTX_TABLE_THREADS;
+}
+
+static bool note_run(struct table_map *table, size_t at, size_t size)
+{
+    unsigned count = READ_RELAXED(table->run_count), process = READ_RELAXED(logctx__forks);
+    struct table_run *last = count > 0 ? &table->runs[count - 1] : NULL;
+    if (last && READ_RELAXED(last->process) == process && READ_RELAXED(last->end) == at) {
+        atomic_store_explicit(&last->end, at + size, memory_order_release);
+        return true;
+    }
+    if (count == TABLE_RUNS)
+        return false;
+    atomic_store_explicit(&table->runs[count].begin, at, memory_order_relaxed);
+    atomic_store_explicit(&table->runs[count].end, at + size, memory_order_relaxed);
+    atomic_store_explicit(&table->runs[count].process, process, memory_order_relaxed);
+    atomic_store_explicit(&table->run_count, count + 1, memory_order_release);
+    return true;
+}
+
+// A place that could not be mapped may not be ours any more: then the table ends there, for a child too.
+static bool map(struct table_map *table, size_t at, size_t size, bool live)
+{
+    char *place = READ_RELAXED(table->base) + at;
+    bool in_file = live && READ_RELAXED(table->shared);
+    if ((in_file && !logctx__table_is_ours(&table->file)) || (live && !note_run(table, at, size)))
+        return false;
+    int flags = in_file ? MAP_SHARED | MAP_FIXED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if (mmap(place, size, PROT_READ | PROT_WRITE, flags, in_file ? table->file.fd : -1, in_file ? (off_t)at : 0) !=
+        MAP_FAILED)
+        return true;
+    table->reserved = at;
+    if (live)
+        atomic_store_explicit(&table->runs[READ_RELAXED(table->run_count) - 1].end, at, memory_order_relaxed);
+    return false;
+}
+
+// What readers are to see of it: what is not live is given to the file. Outside of the table there is nothing to do.
+void logctx__table_written(const void *memory, size_t size)
+{
+    struct table_map *table = &logctx__table;
+    if (!atomic_load_explicit(&table->shared, memory_order_acquire))
+        return;
+    size_t at = (size_t)((const char *)memory - READ_RELAXED(table->base));
+    int error = errno;
+    if (at < RESERVED)
+        (void)logctx__table_write(&table->file, at, memory, size);
+    errno = error;
 }
 
 #define FIELD(id, type, member)                                                                                        \
@@ -168,8 +205,9 @@ static void write_header(struct table_map *table)
     header->header_size = LOGCTX_TABLE_HEADER_SIZE;
     header->base = (uintptr_t)header;
     header->reserved = table->reserved;
-    header->used = LOGCTX_TABLE_HEADER_SIZE;
-    header->file_size = READ_RELAXED(table->committed);
+    header->used = READ_RELAXED(table->used);
+    header->file_size = table->committed;
+    header->elsewhere = header->elsewhere_other = 0;
     header->sentinel = (uintptr_t)&logctx__sentinel;
     header->other_kind = (uintptr_t)logctx_kind(NULL);
     header->other_series = (uintptr_t)logctx__other_series();
@@ -194,26 +232,44 @@ static const char *setting_of(const struct table_map *table)
     return setting && *setting ? setting : "memfd";
 }
 
+// Said once, by logctx__table_say().
+static void set_why(const char *sentence)
+{
+    snprintf(why, sizeof why, "The table of contexts is in private memory, where logctx-top does not see it: %s",
+             sentence);
+    atomic_store_explicit(&has_why, true, memory_order_relaxed);
+}
+
 static bool open_file(struct table_map *table)
 {
     char sentence[sizeof why - 128];
     bool opened = logctx__table_open(setting_of(table), &table->file, sentence, sizeof sentence);
-    if (sentence[0]) {
-        snprintf(why, sizeof why, "The table of contexts is in private memory, where logctx-top does not see it: %s",
-                 sentence);
-        atomic_store_explicit(&has_why, true, memory_order_relaxed);
-    }
+    if (sentence[0])
+        set_why(sentence);
     return opened;
 }
 
+// There is a file, and no memory for what is to be in it.
 static void close_file(struct table_map *table)
 {
+    char sentence[sizeof why - 128];
+    const char *path = table->file.path;
+    snprintf(sentence, sizeof sentence, "there is no memory for %s%s%.*s (%m)", *path ? "the file " : "a memfd",
+             *path ? "" : " of its size", (int)sizeof sentence - 128, path);
+    set_why(sentence);
     if (logctx__table_is_ours(&table->file)) {
         logctx__table_remove(&table->file);
         close(table->file.fd);
     }
     table->file.fd = -1;
     atomic_store_explicit(&table->shared, false, memory_order_relaxed);
+}
+
+static bool map_header(struct table_map *table)
+{
+    table->committed = 0;
+    atomic_store_explicit(&table->run_count, 0, memory_order_relaxed);
+    return commit(table, LOGCTX_TABLE_HEADER_SIZE) && map(table, 0, LOGCTX_TABLE_HEADER_SIZE, true);
 }
 
 static void begin(struct table_map *table)
@@ -224,32 +280,37 @@ static void begin(struct table_map *table)
         return;
     atomic_store_explicit(&table->base, base, memory_order_relaxed);
     atomic_store_explicit(&table->shared, open_file(table), memory_order_release);
-    if (!commit(table, LOGCTX_TABLE_HEADER_SIZE)) {
+    bool mapped = map_header(table);
+    if (!mapped && READ_RELAXED(table->shared)) {
         close_file(table);
-        if (!commit(table, LOGCTX_TABLE_HEADER_SIZE)) {
-            munmap(base, table->reserved);
-            atomic_store_explicit(&table->base, NULL, memory_order_relaxed);
-            return;
-        }
+        mapped = map_header(table);
     }
+    if (!mapped) {
+        munmap(base, table->reserved);
+        atomic_store_explicit(&table->base, NULL, memory_order_relaxed);
+        return;
+    }
+    atomic_store_explicit(&table->used, LOGCTX_TABLE_HEADER_SIZE, memory_order_relaxed);
     write_header(table);
     // What only the table points to is not lost.
     if (__lsan_register_root_region)
         __lsan_register_root_region(base, table->reserved);
 }
 
-// In a child of fork() the table is a private copy (table_fork.c), until somebody adds to it or is attached: then it becomes
-// the child's own, at the same place.
+// In a child of fork() the table is private memory (table_fork.c), until somebody adds to it or is attached: then it becomes
+// the child's own, at the same place. The live chunks of the parent are no part of it.
 static void begin_in_child(struct table_map *table)
 {
-    struct logctx_table_header *header = table_header();
-    describe_process(header);
-    if (!open_file(table))
-        return;
-    if (logctx__table_move(table))
-        atomic_store_explicit(&table->shared, true, memory_order_release);
-    else
-        close_file(table);
+    if (open_file(table)) {
+        table->committed = READ_RELAXED(table->used);
+        if (logctx__table_write_all(table))
+            atomic_store_explicit(&table->shared, true, memory_order_release);
+        else
+            close_file(table);
+    }
+    if (READ_RELAXED(table->shared) || mmap(table_header(), LOGCTX_TABLE_HEADER_SIZE, PROT_READ | PROT_WRITE,
+                                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
+        write_header(table);
 }
 
 // Under the lock. False: there is no table.
@@ -262,9 +323,10 @@ static bool ready(struct table_map *table)
     bool first = !READ_RELAXED(table->begun);
     atomic_store_explicit(&table->begun, true, memory_order_relaxed);
     atomic_store_explicit(&table->process, process, memory_order_relaxed);
-    if (first)
+    // A parent that was making it at the fork had come to no header.
+    if (first || READ_RELAXED(table->used) == 0)
         begin(table);
-    else if (READ_RELAXED(table->base))
+    else
         begin_in_child(table);
     errno = error;
     return READ_RELAXED(table->base) != NULL;
@@ -295,19 +357,23 @@ static struct logctx_table_chunk *new_chunk(struct table_map *table, enum logctx
 {
     if (!ready(table))
         return NULL;
-    struct logctx_table_header *header = table_header();
-    size_t at = header->used;
+    size_t at = READ_RELAXED(table->used);
     int error = errno;
-    bool there = commit(table, at + size);
+    bool there = commit(table, at + size) && map(table, at, size, is_live(type));
     errno = error;
     if (!there)
         return NULL;
+    struct logctx_table_header *header = table_header();
     struct logctx_table_chunk *chunk = (struct logctx_table_chunk *)(void *)((char *)header + at);
     *chunk = (struct logctx_table_chunk){.magic = LOGCTX_TABLE_CHUNK_MAGIC,
                                          .type = type,
                                          .size = (uint32_t)size,
                                          .element_size = (uint32_t)element_size,
                                          .owner = (uintptr_t)owner};
+    if (!is_live(type))
+        logctx__table_written(chunk, sizeof *chunk);
+    atomic_store_explicit(&table->used, at + size, memory_order_relaxed);
+    TABLE_STORE(header->file_size, table->committed);
     TABLE_STORE(header->used, at + size);
     return chunk;
 }
@@ -342,17 +408,19 @@ void *logctx__table_new_element(struct table_map *table, enum logctx_table_type 
 {
     if (!ready(table))
         return NULL;
-    struct logctx_table_chunk *chunk = open_chunks[type];
+    struct logctx_table_chunk *chunk = table->open[type];
     size_t room = LOGCTX_TABLE_CHUNK_HEADER + size;
     if (!chunk || LOGCTX_TABLE_CHUNK_HEADER + (chunk->count + (uint64_t)1) * size > chunk->size) {
         size_t usual = type == LOGCTX_TABLE_THREADS ? CHUNK_OF_THREADS : CHUNK_OF_OTHERS;
         chunk = new_chunk(table, type, room > usual ? page_up(room) : usual, size, NULL);
         if (!chunk)
             return NULL;
-        open_chunks[type] = chunk;
+        table->open[type] = chunk;
     }
     void *element = (char *)chunk + LOGCTX_TABLE_CHUNK_HEADER + chunk->count * size;
     TABLE_STORE(chunk->count, chunk->count + 1);
+    if (!is_live(type))
+        logctx__table_written(chunk, sizeof *chunk);
     return element;
 }
 
@@ -380,17 +448,19 @@ const char *logctx__table_new_text(struct table_map *table, const char *text, si
         text += length - LOGCTX_TABLE_TEXT_MAX;
         length = LOGCTX_TABLE_TEXT_MAX;
     }
-    struct logctx_table_chunk *chunk = open_chunks[LOGCTX_TABLE_STRINGS];
+    struct logctx_table_chunk *chunk = table->open[LOGCTX_TABLE_STRINGS];
     if (!chunk || LOGCTX_TABLE_CHUNK_HEADER + chunk->count + length + 1 > chunk->size) {
         chunk = new_chunk(table, LOGCTX_TABLE_STRINGS, CHUNK_OF_OTHERS, 1, NULL);
         if (!chunk)
             return NULL;
-        open_chunks[LOGCTX_TABLE_STRINGS] = chunk;
+        table->open[LOGCTX_TABLE_STRINGS] = chunk;
     }
     char *copy = (char *)chunk + LOGCTX_TABLE_CHUNK_HEADER + chunk->count;
     memcpy(copy, text, length);
     copy[length] = '\0';
     TABLE_STORE(chunk->count, chunk->count + (uint32_t)length + 1);
+    logctx__table_written(copy, length + 1);
+    logctx__table_written(chunk, sizeof *chunk);
     return copy;
 }
 
@@ -411,7 +481,7 @@ const char *logctx__table_text(const char *text, size_t length)
 void logctx__table_clock(bool real)
 {
     logctx__lock(&logctx__table.lock);
-    if (READ_RELAXED(logctx__table.base))
+    if (READ_RELAXED(logctx__table.used) > 0)
         table_header()->real_clock = real;
     logctx__unlock(&logctx__table.lock);
 }
@@ -440,7 +510,7 @@ void logctx_set_table_service(const char *name)
     struct table_map *table = &logctx__table;
     logctx__lock(&table->lock);
     snprintf(service, sizeof service, "%s", name ? name : "");
-    if (READ_RELAXED(table->base))
+    if (READ_RELAXED(table->used) > 0)
         memcpy(table_header()->service, service, sizeof service);
     logctx__unlock(&table->lock);
 }

@@ -241,6 +241,20 @@ bool logctx__table_grow(const struct table_file *file, size_t from, size_t to)
     return done == 0 || (errno == EOPNOTSUPP && write_zeros(file->fd, from, to));
 }
 
+// Never longer than it is: beyond the limit of file sizes the kernel would send a signal to the host.
+bool logctx__table_write(const struct table_file *file, size_t at, const void *data, size_t size)
+{
+    struct rlimit limit;
+    if (!logctx__table_is_ours(file) ||
+        (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < at + size))
+        return false;
+    ssize_t done;
+    do
+        done = pwrite(file->fd, data, size, (off_t)at);
+    while (done < 0 && errno == EINTR);
+    return done == (ssize_t)size;
+}
+
 // After a good end there is nothing to look at. Only if the path still leads to our file.
 void logctx__table_remove(const struct table_file *file)
 {

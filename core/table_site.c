@@ -58,6 +58,7 @@ void logctx__table_site(const logctx_site_t *site, const char *file, int line, c
         entry->function = text_of(table, function);
         entry->line = line > 0 ? (uint32_t)line : 0;
         __atomic_store_n(&entry->address, (uintptr_t)site, __ATOMIC_RELEASE); // last: without it there is no entry
+        logctx__table_written(entry, sizeof *entry);
     }
     logctx__unlock(&table->lock);
     if (!entry)

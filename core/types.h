@@ -15,8 +15,9 @@
  * see whole values; who must see something *because of* something else takes a lock, or says so beside the field.
  *
  * Fork: a child starts with an empty list of threads, so that nothing of its parent's is in its sums; what is left of the
- * parent's threads stays as it was at the fork, for inherited contexts and records point there, and is *inert*: a context
- * is inert if its owner is of another process. Half done work of threads that are gone is never continued or freed.
+ * parent's threads and contexts is never touched, and is *inert*: a context is inert if its owner is of another process.
+ * In an inherited context `owner` and `made` are looked at, and nothing else but through logctx__inherited(): its memory
+ * may be the parent's. Half done work of threads that are gone is never continued or freed.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -41,7 +42,7 @@
 enum {
     LOGCTX_RECENT = 32,      /* switches a thread remembers; a power of two */
     LOGCTX_LATE_NAMES = 32,  /* names of contexts that ended on a thread; a power of two */
-    LOGCTX_SEGMENTS = 15,    /* of a context's life; the contract allows 32 */
+    LOGCTX_SEGMENTS = 14,    /* of a context's life; the contract allows 32 */
     LOGCTX_NAME_INLINE = 32, /* longer names are in blocks of the thread's */
     LOGCTX_NAME_BLOCK = 256, /* still longer ones are allocated */
     LOGCTX_NAME_MAX = 4096,  /* longer names are cut */
@@ -50,6 +51,7 @@ enum {
     LOGCTX_SINKS_MAX = 4,
     LOGCTX_TYPE_COUNT = 5,
     LOGCTX_POINTS_SHIFT = 5, /* a thread remembers 2^5 points of the application's that it looked up */
+    LOGCTX_RESTING = 32, /* contexts that a thread which forks frees before it uses the memory of the first one again */
 };
 
 struct thread;
@@ -125,6 +127,7 @@ struct logctx {
     _Atomic(struct thread *) writer; /* who charges it without a lock */
     atomic_uint generation;          /* constant for this memory while it is in use; goes up when it is freed */
     atomic_uint switches;            /* how often made current */
+    atomic_uint made;                /* logctx__fork_mark at that moment; written before anything else of a new use */
     logctx_cpu_reading_t start;      /* of the slice that runs */
     uint64_t start_monotonic;
     _Atomic(struct shard *) shard; /* of the writer, for the series */
@@ -251,6 +254,8 @@ struct pool {
     void *free_list; /* owner only */
     void *chunks;    /* for the end of the process; never unmapped: stale pointers stay readable */
     void (*prepare)(void *block, struct thread *owner); /* of each new block, once */
+    void **resting; /* of a thread that has forked: blocks that it has freed, LOGCTX_RESTING of them; else NULL */
+    unsigned rested;
     /* Pushed by others with release, taken as a whole by the owner with acquire. */
     _Atomic(void *) returned __attribute__((aligned(64)));
 };
@@ -289,6 +294,7 @@ struct thread {
     uint32_t late_next;
     struct late_name late[LOGCTX_LATE_NAMES];
     struct pool contexts, names, records, bounds, deferreds, entries, families;
+    void *resting[LOGCTX_RESTING]; /* of `contexts` */
     struct logctx_deferred *dying; /* deferreds without a reference, being freed */
     bool in_dying;
     uint64_t live_check_at, live_checked_limit;
@@ -398,6 +404,8 @@ LOGCTX_INTERNAL void logctx__unlock(lock_t *lock);
 
 /* fork.c: numbers that are others in a child of fork(): how many forks ago the library was loaded, and a short one */
 extern LOGCTX_INTERNAL atomic_uint logctx__forks;
+/* inherited.c: goes up before each fork. */
+extern LOGCTX_INTERNAL atomic_uint logctx__fork_mark;
 extern LOGCTX_INTERNAL atomic_uchar logctx__process_generation;
 static inline unsigned char logctx__generation(void)
 {
@@ -432,22 +440,40 @@ LOGCTX_INTERNAL void logctx__pool_gather(struct pool *pool, void *block, struct 
 LOGCTX_INTERNAL void logctx__pool_give_back(struct pool *pool, struct pool_chain *chain);
 /* What the owner gets next, if that is known, for a look ahead; NULL: not known. */
 LOGCTX_INTERNAL const void *logctx__pool_next(const struct pool *pool);
+/* From now on blocks that their owner frees are used again late. */
+LOGCTX_INTERNAL void logctx__pool_rest(struct pool *pool, void **room);
 
 /* table.c: memory that readers see, or the heap's where there is no room; NULL without memory. Never freed. */
 LOGCTX_INTERNAL void *logctx__table_contexts(size_t size, size_t element_size,
                                              const struct thread *owner); /* no heap */
 LOGCTX_INTERNAL void logctx__table_filled(void *memory, size_t count);
 LOGCTX_INTERNAL void *logctx__table_element(enum logctx_table_type type, size_t size);
+/* Kinds, series and sites, when they are filled in: what readers look at is not changed afterwards. */
+LOGCTX_INTERNAL void logctx__table_written(const void *memory, size_t size);
 LOGCTX_INTERNAL const char *logctx__table_text(const char *text, size_t length);
 LOGCTX_INTERNAL void logctx__table_begin(void);
 LOGCTX_INTERNAL void logctx__table_say(void);
 LOGCTX_INTERNAL void logctx__table_clock(bool real);
 /* table_site.c */
 LOGCTX_INTERNAL void logctx__table_site(const logctx_site_t *site, const char *file, int line, const char *function);
-/* table_fork.c: the handlers of fork(); the last one as the others of a child, above */
-LOGCTX_INTERNAL void logctx__table_before_fork(void);
-LOGCTX_INTERNAL void logctx__table_after_fork(void);
+/* table_fork.c: as the others of a child, above */
 LOGCTX_INTERNAL void logctx__table_in_child(void);
+
+/* inherited.c: what is known in a child of a context that its parent made. It is known for ever, once it was asked for. */
+struct inherited_facts {
+    const logctx_t *ctx;
+    struct inherited_facts *next;
+    const char *name;
+    struct shared_string *server, *tracestate;
+    struct series *series; /* NULL: nothing is known */
+    uint8_t trace_id[16], span_id[8], flags;
+    bool finished;
+    logctx_usage_t own;
+    char short_name[LOGCTX_NAME_INLINE];
+};
+LOGCTX_INTERNAL const struct inherited_facts *logctx__inherited(const logctx_t *ctx);
+LOGCTX_INTERNAL void logctx__before_fork(void);
+LOGCTX_INTERNAL void logctx__inherited_in_child(void);
 
 /* process.c: a background process was made current, or exited; `first`: it had not ended before. */
 LOGCTX_INTERNAL void logctx__process_resumed(struct thread *thread, logctx_t *process, const logctx_site_t *site,
@@ -548,8 +574,6 @@ LOGCTX_INTERNAL struct logctx_kind *logctx__nested_kind(struct logctx_kind *pare
 LOGCTX_INTERNAL struct series *logctx__series(struct logctx_kind *kind, logctx_type_t type);
 LOGCTX_INTERNAL struct series *logctx__all_series(void);
 LOGCTX_INTERNAL const struct series *logctx__other_series(void);
-LOGCTX_INTERNAL void logctx__kinds_hold(void); /* no kind or series is made until they are released */
-LOGCTX_INTERNAL void logctx__kinds_release(void);
 LOGCTX_INTERNAL void logctx__series_restart(void);
 LOGCTX_INTERNAL const char *logctx__error_type(struct series *series, const char *text);
 

@@ -53,6 +53,15 @@ logctx_usage_t logctx__own_usage(const logctx_t *ctx)
     return own;
 }
 
+static void split_total(logctx_usage_t *usage, double user, double system)
+{
+    if (READ_RELAXED(logctx__clock)->exact_parts)
+        return;
+    usage->cpu_user_ns = user + system > 0 ? (int64_t)((double)usage->cpu_ns * (user / (user + system)))
+                                           : usage->cpu_ns;
+    usage->cpu_system_ns = usage->cpu_ns - usage->cpu_user_ns;
+}
+
 // Split the exact total by the ticks that fell into it, or, where none did, by those of its kind on this thread.
 void logctx__split_parts(logctx_usage_t *usage, const logctx_t *ctx)
 {
@@ -64,9 +73,7 @@ void logctx__split_parts(logctx_usage_t *usage, const logctx_t *ctx)
         user = (double)READ_RELAXED(shard->usage.user);
         system = (double)READ_RELAXED(shard->usage.system);
     }
-    usage->cpu_user_ns = user + system > 0 ? (int64_t)((double)usage->cpu_ns * (user / (user + system)))
-                                           : usage->cpu_ns;
-    usage->cpu_system_ns = usage->cpu_ns - usage->cpu_user_ns;
+    split_total(usage, user, system);
 }
 
 // The part that went backwards counts as 0; the other part counts.
@@ -265,7 +272,7 @@ void logctx_db_end(logctx_db_t *db)
         logctx__misuse("logctx_db_end() without logctx_db_begin(), or a second time; each begin needs one end", NULL);
         return;
     }
-    if (!is_sentinel(db->ctx)) {
+    if (!is_sentinel(db->ctx) && !is_inert(db->ctx)) {
         uint64_t now = logctx__monotonic();
         atomic_fetch_sub_explicit(&db->ctx->open_transactions, 1, memory_order_relaxed);
         charge_transaction(db->ctx, now > db->began_ns ? (int64_t)(now - db->began_ns) : 0, NULL);
@@ -295,6 +302,17 @@ static void add_slice(logctx_usage_t *usage, const logctx_usage_t *slice)
     usage->running_ns += slice->running_ns;
 }
 
+// That of the parent process, when it was first asked for here; what its children have used is the parent's affair.
+static void get_inherited(const logctx_t *ctx, logctx_usage_t *own, logctx_usage_t *total)
+{
+    logctx_usage_t usage = logctx__inherited(ctx)->own;
+    split_total(&usage, (double)usage.cpu_user_ns, (double)usage.cpu_system_ns);
+    if (own)
+        *own = usage;
+    if (total)
+        *total = usage;
+}
+
 void logctx_get_usage(logctx_t *ctx, logctx_usage_t *own, logctx_usage_t *total)
 {
     if (own)
@@ -305,6 +323,10 @@ void logctx_get_usage(logctx_t *ctx, logctx_usage_t *own, logctx_usage_t *total)
         logctx__misuse("logctx_get_usage() got a NULL context; pass logctx_current() or a context of yours", NULL);
     if (!ctx || is_sentinel(ctx))
         return;
+    if (is_inert(ctx)) {
+        get_inherited(ctx, own, total);
+        return;
+    }
     logctx_usage_t slice = running_slice(ctx);
     if (own) {
         *own = logctx__own_usage(ctx);

@@ -18,7 +18,9 @@
  * NULL for a context: where one cannot be made the sentinel is returned, on which every call is safe and does nothing.
  *
  * In a child of fork() the sentinel is current, and contexts of the parent are inert: every call with them is safe, does
- * nothing and reports nothing, and where one was to become current the sentinel does. Their names can be read.
+ * nothing and reports nothing, and where one was to become current the sentinel does. Their names can be read, and their
+ * traces continued, for as long as the parent has not ended them (and 32 more on the thread that forked); what was asked for by
+ * then stays known. After that a context is finished, named "a context of the parent process", and has no trace.
  *
  * The semantics are those of Matrix Synapse's logging contexts; docs/guide.md says where they differ.
  *

@@ -37,6 +37,7 @@ typedef struct logctx_usage {
  * The usage of ctx: `own` and `total` (either may be NULL). The running slice is in them if ctx is current on this, its
  * home thread; a running child's slice is not in its parent's total until the child is stopped. Works on finished
  * contexts too. Errors: utime_backwards, stime_backwards, as on a switch. All zero for the sentinel.
+ * In a child of fork(), for a context of the parent: own usage, as it was when the child first asked for the context.
  * Cost: walks the unfinished descendants under the lock of the context's tree.
  */
 LOGCTX_API void logctx_get_usage(logctx_t *ctx, logctx_usage_t *own, logctx_usage_t *total);
