@@ -205,24 +205,27 @@ static uint64_t wall_ns(void)
     return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
 }
 
-// Spans begin and end by the wall clock, though it is not asked each time. Who sets it while this runs, fails it.
+// Spans begin and end by the wall clock, though it is not asked each time. A machine that is taken away between the readings of
+// two clocks sets them apart for a moment; clocks that do not belong together would be apart in all spans.
 static void test_the_wall_clock(void **state)
 {
     (void)state;
     enum { APART_NS = 100000, CONTEXTS = 20000 };
     assert_int_equal(logctx_set_clock(NULL), LOGCTX_OK);
-    uint64_t last = 0;
+    uint64_t last = 0, apart = 0;
     for (int i = 0; i < CONTEXTS; i++) {
         uint64_t before = wall_ns();
         logctx_t *ctx = make("k", "by the wall");
         end(ctx);
         uint64_t after = wall_ns();
         const logctx_span_t *span = span_of("by the wall");
-        assert_true(span->start_unix_ns + APART_NS > before && span->end_unix_ns < after + APART_NS);
-        assert_true(span->start_unix_ns <= span->end_unix_ns && span->start_unix_ns + APART_NS > last);
+        apart += span->start_unix_ns + APART_NS <= before || span->end_unix_ns >= after + APART_NS ||
+                 span->start_unix_ns + APART_NS <= last;
+        assert_true(span->start_unix_ns <= span->end_unix_ns);
         last = span->end_unix_ns;
         logctx_recorder_clear(recorder);
     }
+    assert_in_range(apart, 0, CONTEXTS / 100);
 }
 
 static void test_the_clock_stays_while_contexts_live(void **state)
