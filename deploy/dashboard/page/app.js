@@ -17,6 +17,7 @@
 //     ctx.change(params)          replaces the view's own parameters, and is not a step of the history; calls no update()
 //     ctx.ask(path, params, signal)   asks without the frame's help: the answer, or throws (api.js)
 //     ctx.now()         the server's clock    ctx.window seconds    ctx.head the last common head    ctx.paused
+//     ctx.range(from, to)         looks at that stretch of the past, in this view and, until somebody leaves it, in all others
 //     ctx.title(text)   of the document
 //     ctx.memory        a Map that lives as long as the page, the view's own
 
@@ -32,6 +33,7 @@ const MODULES = {
     losses: () => import('./losses.js'), alerts: () => import('./alerts.js'),
 };
 const COMMON = ['service', 'instance', 'window', 'to'];
+const SHORTEST = 60; // seconds; the server takes no shorter window
 const SLOW = 200; // ms after which an answer that has not come is worth a word
 
 const main = document.getElementById('main');
@@ -139,6 +141,10 @@ function context(route) {
             history.replaceState(history.state, '', href(pathOf(here()), params));
         },
         ask: (path, params, signal) => get(path, withCommon(params), signal),
+        range(from, to) {
+            const length = Math.max(SHORTEST, Math.round(to - from));
+            go(address(pathOf(here()), here().params, common({ window: length, to: Math.round((from + to + length) / 2) })));
+        },
         title: text => { document.title = text === null ? 'logctx' : `${cut(text, 80)} · logctx`; },
     };
 }
@@ -322,6 +328,7 @@ function start() {
     } catch { /* no memory, then */ }
     frame.build({
         onWindow: window => go(address(pathOf(here()), here().params, common({ window, to: null }))),
+        onPresent: () => go(address(pathOf(here()), here().params, common({ window: null, to: null }))),
         onPause: pause, onTheme: () => window.logctxTheme.toggle(),
     });
     frame.drawPause(false);

@@ -9,6 +9,7 @@ import { stacked, summed } from './series.js';
 
 const LEFT = 34;   // px for the labels of y
 const BOTTOM = 20; // and of x
+const DRAWN = 8;   // px that make a stretch; less is a click
 const STEPS = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600];
 
 const probe = el('i', { hidden: true });
@@ -25,6 +26,7 @@ export class Group {
         this.charts = [];
         this.time = null;   // under the crosshair
         this.read = () => {}; // called with it
+        this.chosen = null;   // called with the two ends of a stretch that was drawn with the pointer
         this.first = null;  // when the first loss was: a line through all
         this.again = () => this.charts.forEach(chart => chart.rebuild());
         addEventListener('logctx-theme', this.again);
@@ -56,8 +58,10 @@ export class Chart {
         this.data = null;
         this.range = null;
         this.hot = -1;
+        this.pressed = null; // px where a stretch began
         this.resized = new ResizeObserver(nextFrame(() => this.fit()));
         this.resized.observe(box);
+        box.addEventListener('pointerdown', event => this.press(event));
         box.addEventListener('pointermove', event => this.pointer(event));
         box.addEventListener('pointerleave', () => group.point(null));
     }
@@ -221,11 +225,33 @@ export class Chart {
         ctx.fillText(text, left, u.bbox.top + 9 * devicePixelRatio);
     }
 
+    placeOf(event) {
+        const bounds = this.plot.over.getBoundingClientRect();
+        return Math.max(0, Math.min(bounds.width, event.clientX - bounds.left));
+    }
+
     pointer(event) {
         if (this.plot === null) return;
-        const bounds = this.plot.over.getBoundingClientRect();
-        const x = Math.max(0, Math.min(bounds.width, event.clientX - bounds.left));
+        const x = this.placeOf(event);
         this.group.point(this.plot.posToVal(x, 'x'));
+        if (this.pressed === null) return;
+        const [left, right] = [Math.min(this.pressed, x), Math.max(this.pressed, x)];
+        this.plot.setSelect({ left, width: right - left, top: 0, height: this.plot.over.clientHeight }, false);
+    }
+
+    press(event) {
+        if (this.plot === null || event.button !== 0 || this.group.chosen === null) return;
+        this.pressed = this.placeOf(event);
+        this.box.setPointerCapture(event.pointerId);
+        this.box.addEventListener('lostpointercapture', () => {
+            const { left, width } = this.plot.select;
+            this.pressed = null;
+            const [from, to] = [this.plot.posToVal(left, 'x'), this.plot.posToVal(left + width, 'x')];
+            this.plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+            if (width < DRAWN) return;
+            this.group.point(null);
+            this.group.chosen(from, to);
+        }, { once: true });
     }
 
     point(time) {

@@ -14,12 +14,13 @@ export const VIEWS = [['now', 'Now', '/now'], ['contexts', 'Contexts', '/context
 
 const $ = id => document.getElementById(id);
 
-export function build({ onWindow, onPause, onTheme }) {
+export function build({ onWindow, onPresent, onPause, onTheme }) {
     put($('windows'), WINDOWS.map(([seconds, label, title]) => el('button', {
         type: 'button', 'data-window': seconds, title, onclick: () => onWindow(seconds),
     }, label)));
     put($('views'), VIEWS.map(([id, label]) => el('a', { id: 'view-' + id },
         el('span.label', { 'data-text': label }, label), el('span.badge', { id: 'badge-' + id, hidden: true }))));
+    $('past').addEventListener('click', onPresent);
     $('pause').addEventListener('click', onPause);
     $('theme').addEventListener('click', onTheme);
 }
@@ -40,15 +41,19 @@ export function drawPause(paused) {
     put($('pause'), icon(paused ? 'play' : 'pause'), el('span', paused ? 'Resume' : 'Pause'));
 }
 
-// mode: live, connecting, paused, past, away
+// mode: live, connecting, paused, past, away; `until` is the end of a stretch of the past, or NaN
 export function drawLive(mode, { rate, held, until, silentFor }) {
     const texts = {
         live: () => rate === null ? 'live' : `${rate >= 10 ? number(rate) : amount(rate)} /s`,
         connecting: () => 'connecting',
         paused: () => held > 0 ? `paused, ${number(held)} held back` : 'paused',
-        past: () => `until ${clock(until)}`,
+        past: () => '',
         away: () => `disconnected ${span(silentFor)}`,
     };
+    const past = Number.isFinite(until);
+    $('past').hidden = !past;
+    $('live').hidden = mode === 'past';
+    if (past) put($('past'), `until ${clock(until)}`, el('span.x', { 'aria-hidden': 'true' }, '×'));
     set($('live'), { class: 'live ' + mode });
     setText($('live').lastElementChild, texts[mode]());
 }

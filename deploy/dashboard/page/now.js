@@ -80,6 +80,7 @@ class Now {
         this.slider = this.crosshair();
         put(root, el('h1.sr', 'Now'), this.alerts, el('div.tiles', this.slider, this.tiles.map(tile => tile.element)), this.flight.element);
         this.group.read = () => this.read();
+        this.group.chosen = (from, to) => ctx.range(from, to);
         this.asked = 0;
         this.wanted = 0;
         this.data = null;
