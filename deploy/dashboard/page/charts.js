@@ -17,6 +17,7 @@ const probe = el('i', { hidden: true });
 // A colour of the style sheet as a canvas takes it; `share` of it over the panel.
 function colour(name, share = 1) {
     if (!probe.isConnected) document.body.append(probe);
+    probe.style.forcedColorAdjust = 'none'; // else it has no colour but the text's
     probe.style.color = share === 1 ? `var(${name})` : `color-mix(in srgb, var(${name}) ${share * 100}%, var(--panel))`;
     return getComputedStyle(probe).color;
 }
