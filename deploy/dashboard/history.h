@@ -63,6 +63,7 @@ struct history_process {
 struct history {
     int64_t step; /* ns */
     size_t count;
+    size_t shown_from; /* the first step that the answer tells */
     int64_t ends[HISTORY_STEPS_MAX];
     struct history_series *series;
     size_t series_count;

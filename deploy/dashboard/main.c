@@ -15,6 +15,7 @@
 
 #include <logctx/base.h>
 
+#include "access.h"
 #include "options.h"
 #include "receive.h"
 #include "server.h"
@@ -60,8 +61,11 @@ static void announce(const struct options *options, const struct address *addres
     snprintf(sentence, sizeof sentence, "listening on http://%s, storing in %.300s", text, options->db);
     say(sentence);
     if (!address_is_loopback(address))
-        say("warning: this address can be reached from other machines, and nobody has to log in. Whoever reaches it "
-            "can fill the store; put a proxy with authentication before it, or listen on 127.0.0.1.");
+        say(options->open_ingest
+                ? "warning: this address can be reached from other machines, and whoever reaches it can fill the "
+                  "store. What is read and the token itself can be seen on the way; put a proxy with TLS before it."
+                : "warning: this address can be reached from other machines. What is read and sent, and the token "
+                  "itself, can be seen on the way; put a proxy with TLS before it.");
 }
 
 static void wait_for_signal(const sigset_t *signals)
@@ -73,8 +77,21 @@ static void wait_for_signal(const sigset_t *signals)
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
-static bool serve_until_signal(const struct options *options, struct writer *writer, const sigset_t *signals, char *why,
-                               size_t why_size)
+static bool load_access(struct access *access, const struct options *options, char *why, size_t why_size)
+{
+    access->open_ingest = options->open_ingest;
+    if (options->token_file != NULL)
+        return access_load(access, options->token_file, why, why_size);
+    if (address_is_loopback(&options->listen))
+        return true;
+    snprintf(why, why_size,
+             "An address that other machines can reach needs a token: put one into a file that only you can read, "
+             "and name it with --token-file.");
+    return false;
+}
+
+static bool serve_until_signal(const struct options *options, const struct access *access, struct writer *writer,
+                               const sigset_t *signals, char *why, size_t why_size)
 {
     struct server_options server_options = {
         .address = options->listen,
@@ -82,6 +99,7 @@ static bool serve_until_signal(const struct options *options, struct writer *wri
         .extra_host_count = options->host_count,
         .max_body = options->max_body,
         .max_bodies = options->max_body * BODIES_FACTOR,
+        .access = *access,
         .db_path = options->db,
         .limits = options->limits,
     };
@@ -114,6 +132,9 @@ static bool serve(struct options *options, char *why, size_t why_size)
     signal(SIGPIPE, SIG_IGN);
     // The log and the index that SQLite keeps beside the store get the rights of the store; this is for the rest.
     umask(S_IRWXG | S_IRWXO);
+    struct access access = {.token = ""};
+    if (!load_access(&access, options, why, why_size))
+        return false;
     if (!options->db_given && !options_default_db(options, why, why_size))
         return false;
     char reason[SENTENCE - 256] = "";
@@ -125,7 +146,7 @@ static bool serve(struct options *options, char *why, size_t why_size)
     bool good = false;
     struct writer *writer = writer_start(store, options->max_body * RECEIVE_MEMORY_FACTOR, say);
     if (writer != NULL) {
-        good = serve_until_signal(options, writer, &signals, why, why_size);
+        good = serve_until_signal(options, &access, writer, &signals, why, why_size);
         writer_free(writer);
     } else {
         snprintf(why, why_size, "The thread that stores cannot be started.");

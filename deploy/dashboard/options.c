@@ -24,6 +24,9 @@ const char options_help[] =
     "  --listen HOST:PORT  where (default 127.0.0.1:4318); port 0 takes any free one\n"
     "  --port-file FILE    write the port there once it can be reached\n"
     "  --allow-host NAME   answer also if called by this name, such as that of a container (up to 16 times)\n"
+    "  --token-file FILE   who knows the token in it may read and send, others may not (needed for other addresses\n"
+    "                      than those of this machine alone)\n"
+    "  --open-ingest       the token is for reading only: everybody may send\n"
     "  --db FILE           the store (default $XDG_STATE_HOME/logctx/dashboard.db, or under ~/.local/state)\n"
     "  --max-body BYTES    the largest request, before and after inflating (default 20M, at most 64M)\n"
     "  --max-spans N       beyond that many the oldest go (default 1000000; 0: no limit)\n"
@@ -154,6 +157,14 @@ static bool set(struct options *options, const char *name, const char *value, ch
         options->port_file = value;
         return true;
     }
+    if (strcmp(name, "token-file") == 0) {
+        options->token_file = value;
+        return true;
+    }
+    if (strcmp(name, "open-ingest") == 0) {
+        options->open_ingest = true;
+        return true;
+    }
     if (strcmp(name, "max-age") == 0)
         return set_age(options, value, why, why_size);
     if (strcmp(name, "allow-host") == 0)
@@ -170,6 +181,7 @@ static const struct option names[] = {
     {"allow-host", required_argument, NULL, 0}, {"max-body", required_argument, NULL, 0},
     {"max-spans", required_argument, NULL, 0},  {"max-points", required_argument, NULL, 0},
     {"max-size", required_argument, NULL, 0},   {"max-age", required_argument, NULL, 0},
+    {"token-file", required_argument, NULL, 0}, {"open-ingest", no_argument, NULL, 0},
     {"width", required_argument, NULL, 0},      {"help", no_argument, NULL, 0},
     {"version", no_argument, NULL, 0},          {0},
 };

@@ -26,7 +26,9 @@ struct options {
     bool db_given;
     size_t max_body;
     struct store_limits limits;
-    const char *port_file; /* NULL: none */
+    const char *port_file;  /* NULL: none */
+    const char *token_file; /* likewise */
+    bool open_ingest;
     const char *hosts[OPTIONS_HOSTS_MAX];
     size_t host_count;
     int width; /* of the summary; 0: as wide as the terminal, or the default */

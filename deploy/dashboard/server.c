@@ -140,6 +140,8 @@ static bool route(struct request *request, const char *url, const char *method)
                        "This server does not go by the name \"%.60s\"; use its address, or start logctx-dashboard with "
                        "--allow-host.",
                        host);
+    } else if (!server__admits(request, url, method)) {
+        return false;
     } else if (server__is_stopping(request->server)) {
         server__refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE,
                        "logctx-dashboard is stopping; send the request again later.");
@@ -182,7 +184,7 @@ static char *front_page(const struct server *server)
 
 static struct MHD_Response *make_response(struct request *request)
 {
-    if (request->asset != NULL || request->json)
+    if (request->asset != NULL || request->json || request->live)
         return server__page_response(request);
     if (request->text != NULL) {
         char *text = request->text[0] == '\0' ? front_page(request->server) : strdup(request->text);
@@ -204,6 +206,12 @@ static enum MHD_Result answer(struct request *request)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     if (request->allow != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, request->allow);
+    char cookie[ACCESS_TOKEN_MAX + 96];
+    access_cookie(&request->server->options.access, server__port(request->server), cookie, sizeof cookie);
+    if (request->set_cookie)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, cookie);
+    if (request->outcome.status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (request->location != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, request->location);
     if (server__is_stopping(request->server))
@@ -372,7 +380,8 @@ static bool start_readers(struct server *server)
     address_print(&server->address, server->settings.address, sizeof server->settings.address);
     server->settings.limits = server->options.limits;
     server->readers = readers_start(&server->settings, server->options.db_path);
-    return server->readers != NULL;
+    server->live = live_start(&server->settings, server->options.db_path);
+    return server->readers != NULL && server->live != NULL;
 }
 
 struct server *server_start(const struct server_options *options, struct writer *writer, char *why, size_t why_size)
@@ -422,6 +431,9 @@ void server_quiesce(struct server *server, int grace_s)
     deadline.tv_sec += grace_s;
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
+    pthread_mutex_unlock(&server->lock);
+    live_end(server->live);
+    pthread_mutex_lock(&server->lock);
     while (server->active > 0 && pthread_cond_timedwait(&server->idle, &server->lock, &deadline) == 0)
         continue;
     pthread_mutex_unlock(&server->lock);
@@ -430,12 +442,16 @@ void server_quiesce(struct server *server, int grace_s)
 void server_stop(struct server *server)
 {
     // First the readers: no request is suspended any more when the daemon ends.
+    if (server->live != NULL)
+        live_stop(server->live);
     if (server->readers != NULL)
         readers_stop(server->readers);
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
     if (server->readers != NULL)
         readers_free(server->readers);
+    if (server->live != NULL)
+        live_free(server->live);
     if (server->listener >= 0)
         close(server->listener);
     pthread_cond_destroy(&server->idle);

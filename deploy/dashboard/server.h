@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "access.h"
 #include "address.h"
 #include "writer.h"
 
@@ -18,8 +19,9 @@ struct server_options {
     struct address address;         /* port 0: any free one */
     const char *const *extra_hosts; /* names that the Host header may have besides */
     size_t extra_host_count;
-    size_t max_body;            /* of one request, in bytes, before and after inflating */
-    size_t max_bodies;          /* of all of them together */
+    size_t max_body;   /* of one request, in bytes, before and after inflating */
+    size_t max_bodies; /* of all of them together */
+    struct access access;
     const char *db_path;        /* that readers open */
     struct store_limits limits; /* as answers tell them */
 };

@@ -15,6 +15,7 @@
 #include <microhttpd.h>
 
 #include "body.h"
+#include "live.h"
 #include "page.h"
 #include "readers.h"
 #include "server.h"
@@ -23,6 +24,7 @@ struct server {
     struct server_options options;
     struct writer *writer;
     struct readers *readers;
+    struct live *live;
     struct view_settings settings;
     struct MHD_Daemon *daemon;
     struct address address;
@@ -45,6 +47,8 @@ struct request {
     const char *allow;
     const char *text; // answered instead of an outcome's sentence; "": what this program is
     const char *location;
+    bool set_cookie;
+    bool live;
     const struct asset *asset; // answered likewise
     bool json;                 // an error is answered as JSON
     struct body body;
@@ -61,8 +65,13 @@ void server__refuse(struct request *request, unsigned status, const char *format
     __attribute__((format(printf, 3, 4)));
 bool server__is_stopping(struct server *server);
 
+unsigned server__port(const struct server *server);
+
 /* Whether the method reads; else the request is refused. */
 bool server__reads(struct request *request, const char *method);
+
+/* Whether who asks may: the headers of the browser, and the token. Else the request is refused. */
+bool server__admits(struct request *request, const char *url, const char *method);
 
 /* Everything that is read. False: there is nothing at this path. */
 bool server__route_page(struct request *request, const char *url, const char *method);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <arpa/inet.h>
+
 #include "put.h"
 
 #define HTML "text/html"
@@ -42,9 +44,14 @@ static bool asks_for_json(const struct request *request)
     return false;
 }
 
+static bool reads_method(const char *method)
+{
+    return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
 bool server__reads(struct request *request, const char *method)
 {
-    if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
+    if (reads_method(method))
         return true;
     request->allow = "GET, HEAD";
     server__refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "This can be read with GET; %.20s does nothing here.", method);
@@ -66,6 +73,82 @@ static void route_asset(struct request *request, const char *name)
         give_asset(request, asset);
     else
         server__refuse(request, MHD_HTTP_NOT_FOUND, "The page has no file of this name.");
+}
+
+static bool is_page(const char *url)
+{
+    const char *rest;
+    return strcmp(url, "/") == 0 || view_find(url, &rest) != NULL;
+}
+
+// A link on another site may lead to a page here; what that page then loads comes from here.
+static bool is_followed_link(const struct request *request, const char *url, const char *method)
+{
+    const char *mode = server__header(request, "Sec-Fetch-Mode");
+    const char *place = server__header(request, "Sec-Fetch-Dest");
+    return reads_method(method) && is_page(url) && accepts_html(request) && !asks_for_json(request) && mode != NULL &&
+           strcmp(mode, "navigate") == 0 && place != NULL && strcmp(place, "document") == 0 &&
+           server__header(request, MHD_HTTP_HEADER_ORIGIN) == NULL;
+}
+
+unsigned server__port(const struct server *server)
+{
+    return ntohs(server->address.socket.any.sa_family == AF_INET6 ? server->address.socket.v6.sin6_port
+                                                                  : server->address.socket.v4.sin_port);
+}
+
+// The way in for a browser: /?token=... once, and then the cookie.
+static bool comes_with_token(const struct request *request, const char *url)
+{
+    static const char name[] = "token=";
+    const char *query = request->query;
+    return strcmp(url, "/") == 0 && query != NULL && strncmp(query, name, sizeof name - 1) == 0 &&
+           access_is_token(&request->server->options.access, query + sizeof name - 1);
+}
+
+bool server__admits(struct request *request, const char *url, const char *method)
+{
+    const struct access *access = &request->server->options.access;
+    const char *origin = server__header(request, MHD_HTTP_HEADER_ORIGIN);
+    const char *site = server__header(request, "Sec-Fetch-Site");
+    bool ingest = strncmp(url, "/v1/", 4) == 0;
+    const char *rest;
+    request->json = !accepts_html(request) && view_find(url, &rest) != NULL;
+    if (!access_is_same_site(origin, site, server__header(request, MHD_HTTP_HEADER_HOST)) &&
+        !is_followed_link(request, url, method)) {
+        server__refuse(request, MHD_HTTP_FORBIDDEN, "Pages of other sites may neither read here nor send.");
+        return false;
+    }
+    if (strcmp(url, "/healthz") == 0 || (ingest && access->open_ingest) ||
+        access_knows_token(access, server__header(request, MHD_HTTP_HEADER_AUTHORIZATION),
+                           server__header(request, MHD_HTTP_HEADER_COOKIE), server__port(request->server)))
+        return true;
+    if (comes_with_token(request, url) && reads_method(method)) {
+        request->set_cookie = true;
+        request->location = "/now";
+        request->text = "See /now.\n";
+        request->outcome.status = MHD_HTTP_SEE_OTHER;
+        return false;
+    }
+    server__refuse(
+        request, MHD_HTTP_UNAUTHORIZED,
+        ingest ? "This server takes data from those who know its token: send it in the header Authorization, as "
+                 "\"Bearer TOKEN\"."
+               : "This server answers those who know its token: open /?token=TOKEN once in the browser, or send "
+                 "the header Authorization, as \"Bearer TOKEN\".");
+    return false;
+}
+
+static void route_live(struct request *request)
+{
+    char why[256] = "";
+    request->json = true;
+    if (!params_read(&request->reading.params, request->query, NULL, why, sizeof why)) {
+        server__refuse(request, MHD_HTTP_BAD_REQUEST, "%s", why);
+        return;
+    }
+    request->live = true;
+    request->outcome.status = MHD_HTTP_OK;
 }
 
 static void route_view(struct request *request, const struct view *view, const char *rest)
@@ -105,6 +188,8 @@ bool server__route_page(struct request *request, const char *url, const char *me
         return true;
     if (is_asset) {
         route_asset(request, url + sizeof assets - 1);
+    } else if (view != NULL && view->answer == NULL) {
+        route_live(request);
     } else if (view != NULL) {
         route_view(request, view, rest);
     } else if (accepts_html(request) && find_asset("index.html") != NULL) {
@@ -188,8 +273,26 @@ static char *error_text(const struct outcome *outcome)
     return text;
 }
 
+static struct MHD_Response *live_response_of(struct request *request)
+{
+    struct MHD_Response *response = live_response(request->server->live, request->connection, &request->reading.params);
+    if (response != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/event-stream");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+        add_policies(response);
+        return response;
+    }
+    server__refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "%d clients follow already, more than that are not served.",
+                   LIVE_CLIENTS_MAX);
+    request->outcome.retry_after = 30;
+    char *text = error_text(&request->outcome);
+    return server__response(request, text, text != NULL ? strlen(text) : 0, JSON);
+}
+
 struct MHD_Response *server__page_response(struct request *request)
 {
+    if (request->live)
+        return live_response_of(request);
     if (request->asset != NULL)
         return asset_response(request->asset, request->outcome.status == MHD_HTTP_NOT_MODIFIED);
     char *text = request->outcome.status == MHD_HTTP_OK ? request->reading.text : error_text(&request->outcome);

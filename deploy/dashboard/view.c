@@ -17,6 +17,7 @@
 enum { WINDOW_SECONDS = 900 };
 
 static const struct view views[] = {
+    {.path = VIEW_LIVE}, // answered by live.c
     {.path = "/now", .answer = view_now},
     {.path = "/contexts", .rules = view_contexts_rules, .answer = view_contexts},
 };
@@ -148,13 +149,15 @@ static void read_window(struct view_call *call)
     call->to = to >= 0 ? (int64_t)(to * 1e9) : call->now;
     call->from = call->to - (int64_t)params_number(call->params, "window", WINDOW_SECONDS) * SECOND;
     call->instance = params_text(call->params, "instance");
+    if (call->instance == NULL)
+        call->instance = params_text(call->params, "instance");
     const char *service = params_text(call->params, "service");
-    call->service = service != NULL ? strdup(service) : NULL;
+    if (call->service == NULL && service != NULL)
+        call->service = strdup(service);
 }
 
-char *view_answer(const struct view *view, struct view_call *call, size_t *length)
+bool view_begin(struct view_call *call)
 {
-    char *text = NULL;
     call->outcome = (struct outcome){.status = 200};
     call->out = json_object();
     read_window(call);
@@ -163,17 +166,30 @@ char *view_answer(const struct view *view, struct view_call *call, size_t *lengt
         refuse_failed(call);
     if (call->outcome.status == 200)
         view_head(call);
-    if (call->outcome.status == 200)
-        view->answer(call);
+    return call->outcome.status == 200;
+}
+
+void view_end(struct view_call *call)
+{
     sqlite3_progress_handler(call->db, 0, NULL, NULL);
     sqlite3_exec(call->db, "ROLLBACK", NULL, NULL, NULL);
+    json_decref(call->out);
+    free(call->service);
+    call->out = NULL;
+    call->service = NULL;
+}
+
+char *view_answer(const struct view *view, struct view_call *call, size_t *length)
+{
+    char *text = NULL;
+    if (view_begin(call))
+        view->answer(call);
     if (call->outcome.status == 200) {
         text = json_dumps(call->out, JSON_COMPACT | JSON_REAL_PRECISION(15));
         if (text == NULL)
             view_refuse(call, 503, "There is no memory for the answer now; try again in a moment.");
     }
     *length = text != NULL ? strlen(text) : 0;
-    json_decref(call->out);
-    free(call->service);
+    view_end(call);
     return text;
 }

@@ -21,6 +21,9 @@
 
 enum { VIEW_REST_SIZE = 96 };
 
+/* The path of the one that goes on: it has no answer. */
+#define VIEW_LIVE "/live"
+
 /* What is the same for all answers. Constant while the server runs. */
 struct view_settings {
     char address[80]; /* where it listens */
@@ -38,10 +41,11 @@ struct view_call {
     int64_t now;            /* this and the next two: ns since 1970 */
     int64_t from;           /* the window: what ended after this */
     int64_t to;             /* and at this or before */
-    char *service;          /* the one asked for, or that sent last; NULL: none is known */
+    char *service;          /* the one asked for, or that sent last; NULL: none is known; freed by view_end */
     const char *instance;   /* NULL: all of the service */
     int64_t deadline;       /* monotonic ns: a query that runs on until then fails, and the answer is 503 */
     const atomic_bool *stopping;
+    size_t tail; /* so many steps at the end of each list of them are told; 0: all */
 };
 
 typedef void view_fn(struct view_call *call);
@@ -57,7 +61,14 @@ struct view {
 /* The view of a path, and what stands behind its own path ("" or behind the slash). NULL: there is none. */
 const struct view *view_find(const char *url, const char **rest);
 
-/* Asks the view: head and answer. Returns the JSON text, from malloc; NULL: call->outcome says why. */
+/*
+ * Begins a transaction, and puts the head into the answer. The caller has set what no comment says is found out here; a
+ * `service` that is there already is the one. False: call->outcome says why. In any case to be ended.
+ */
+bool view_begin(struct view_call *call);
+void view_end(struct view_call *call);
+
+/* All of it: head and answer. Returns the JSON text, from malloc; NULL: call->outcome says why. */
 char *view_answer(const struct view *view, struct view_call *call, size_t *length);
 
 /* The answer will be an error with this sentence. */

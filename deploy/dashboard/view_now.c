@@ -38,7 +38,7 @@ static double first_of(const struct history *history, const double *values)
 static void put_values(const struct history *history, json_t *object, const double *values)
 {
     json_t *list = put_list(object, "values");
-    for (size_t s = 0; s < history->count; s++)
+    for (size_t s = history->shown_from; s < history->count; s++)
         json_array_append_new(list, put_new_real(values[s]));
 }
 
@@ -292,7 +292,9 @@ void view_now(struct view_call *call)
     }
     put_whole(call->out, "step", history.step / 1000000000);
     json_t *times = put_list(call->out, "times");
-    for (size_t s = 0; s < history.count; s++)
+    if (call->tail > 0 && call->tail < history.count)
+        history.shown_from = history.count - call->tail;
+    for (size_t s = history.shown_from; s < history.count; s++)
         json_array_append_new(times, json_integer(history.ends[s] / 1000000000));
     json_t *tiles = put_object(call->out, "tiles");
     put_contexts(call, &history, tiles);
