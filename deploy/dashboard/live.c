@@ -195,11 +195,11 @@ static void print_contexts(struct view_call *call, struct topic *topic, FILE *ou
 {
     int64_t newest = topic->newest;
     int64_t added = 0;
-    sqlite3_stmt *statement = view_query(call, topic->looked ? "SELECT id FROM span WHERE id > ? AND " VIEW_OF_SERVICE
-                                                               " AND " VIEW_IS_CONTEXT " ORDER BY id LIMIT ?"
-                                                             : "SELECT max(id) FROM span WHERE id > ? LIMIT ?");
+    sqlite3_stmt *statement = view_query(call, topic->looked ? "SELECT id FROM span WHERE id > ?1 AND " VIEW_OF_SERVICE
+                                                               " AND " VIEW_IS_CONTEXT " ORDER BY id LIMIT :most"
+                                                             : "SELECT coalesce(max(id), 0) FROM span WHERE id > ?1");
     sqlite3_bind_int64(statement, 1, topic->newest);
-    sqlite3_bind_int(statement, 2, NEWS_MAX);
+    view_bind(statement, ":most", NEWS_MAX);
     for (; sqlite3_step(statement) == SQLITE_ROW; added++)
         newest = sqlite3_column_int64(statement, 0);
     if (!view_finish(call, statement))

@@ -65,11 +65,11 @@ static void bind_name(sqlite3_stmt *statement, const char *name, const char *tex
         sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
 }
 
-static void bind_time(sqlite3_stmt *statement, const char *name, int64_t time)
+void view_bind(sqlite3_stmt *statement, const char *name, int64_t number)
 {
     int index = sqlite3_bind_parameter_index(statement, name);
     if (index > 0)
-        sqlite3_bind_int64(statement, index, time);
+        sqlite3_bind_int64(statement, index, number);
 }
 
 sqlite3_stmt *view_query(struct view_call *call, const char *sql)
@@ -81,8 +81,8 @@ sqlite3_stmt *view_query(struct view_call *call, const char *sql)
     }
     bind_name(statement, ":service", call->service);
     bind_name(statement, ":instance", call->instance);
-    bind_time(statement, ":from", call->from);
-    bind_time(statement, ":to", call->to);
+    view_bind(statement, ":from", call->from);
+    view_bind(statement, ":to", call->to);
     return statement;
 }
 

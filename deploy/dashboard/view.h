@@ -82,6 +82,10 @@ void view_refuse(struct view_call *call, unsigned status, const char *format, ..
 sqlite3_stmt *view_query(struct view_call *call, const char *sql);
 bool view_finish(struct view_call *call, sqlite3_stmt *statement);
 
+/* Binds a number to a parameter with a name; nothing if there is none. SQLite counts a ? from the one before it, whatever
+ * that is: beside names, numbers are written as ?1. */
+void view_bind(sqlite3_stmt *statement, const char *name, int64_t number);
+
 /* A condition on a column `resource`: it is of the service (and instance) asked for. */
 #define VIEW_OF_SERVICE                                                                                                \
     "resource IN (SELECT id FROM resource WHERE service IS :service AND (:instance IS NULL OR instance = :instance))"

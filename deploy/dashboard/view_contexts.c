@@ -42,8 +42,7 @@ const struct param_rule view_contexts_rules[] = {
 static double in_flight(struct view_call *call, sqlite3_stmt *statement, const struct kind *kind)
 {
     sqlite3_reset(statement);
-    sqlite3_bind_int64(statement, sqlite3_bind_parameter_index(statement, ":since"),
-                       call->to - 300 * INT64_C(1000000000));
+    view_bind(statement, ":since", call->to - 300 * INT64_C(1000000000));
     sqlite3_bind_text(statement, sqlite3_bind_parameter_index(statement, ":kind"), kind->name, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, sqlite3_bind_parameter_index(statement, ":type"), kind->type, -1, SQLITE_STATIC);
     return sqlite3_step(statement) == SQLITE_ROW ? view_real_of(statement, 0) : NAN;
