@@ -43,11 +43,22 @@ char *attribute_print(const json_t *attributes, const char *key)
     return print(find(attributes, key, strlen(key)));
 }
 
+// What JSON writes as it is. A number with a fraction may be written in other ways than it is printed.
+static bool is_plain(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < ' ' || strchr("\"\\", text[i]) != NULL)
+            return false;
+    return length > 0 && !(strspn(text, "+-0123456789.einfa") == length && strpbrk(text, ".einf") != NULL);
+}
+
 bool attribute_is(const char *json, const char *key, size_t key_length, const char *value)
 {
-    // Most have not even the bytes of the key: a look for them is far cheaper than to take the text apart. A key that JSON
-    // writes in another way is none that anybody has.
-    if (memmem(json, strlen(json), key, key_length) == NULL)
+    // Most have not even these bytes: a look for them is far cheaper than to take the text apart.
+    size_t size = strlen(json);
+    size_t length = strlen(value);
+    if ((is_plain(key, key_length) && memmem(json, size, key, key_length) == NULL) ||
+        (is_plain(value, length) && memmem(json, size, value, length) == NULL))
         return false;
     json_t *attributes = json_loads(json, 0, NULL);
     char *text = print(find(attributes, key, key_length));

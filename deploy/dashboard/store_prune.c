@@ -181,7 +181,7 @@ static bool prune_by_age(struct store *store, int64_t step)
     if (!drop_old_spans(store, last_span, step, &spans_done) || !drop_old_points(store, last_point, step, &points_done))
         return false;
     // Who sent nothing since then has no row left.
-    if (spans_done && points_done && !run(store, "DELETE FROM resource WHERE last < ?", time))
+    if (spans_done && points_done && !run(store, "DELETE FROM resource WHERE last <= ?", time))
         return false;
     store->resources -= spans_done && points_done ? sqlite3_changes64(store->db) : 0;
     return true;
