@@ -30,6 +30,7 @@ enum outcome_filter { ANY, GOOD, FAILED };
 struct terms {
     const char *name; // NULL: the end of a list
     enum outcome_filter outcome;
+    bool whole; // see counter_series
 };
 
 // A part of a whole, and what there has to be enough of.
@@ -41,15 +42,18 @@ struct share {
 };
 static const struct share shares[] = {
     {ALERT_CPU_SHARE,
-     {{UNATTRIBUTED_CPU, ANY}},
-     {{CONTEXT_CPU, ANY}, {LOOP_CPU, ANY}, {UNATTRIBUTED_CPU, ANY}},
-     {{CONTEXT_CPU, ANY}, {LOOP_CPU, ANY}, {UNATTRIBUTED_CPU, ANY}}},
-    {ALERT_WAIT_SHARE, {{DB_WAIT, ANY}}, {{DB_WAIT, ANY}, {DB_TIME, ANY}}, {{DB_TRANSACTIONS, ANY}}},
+     {{UNATTRIBUTED_CPU, ANY, false}},
+     {{CONTEXT_CPU, ANY, false}, {LOOP_CPU, ANY, false}, {UNATTRIBUTED_CPU, ANY, false}},
+     {{CONTEXT_CPU, ANY, false}, {LOOP_CPU, ANY, false}, {UNATTRIBUTED_CPU, ANY, false}}},
+    {ALERT_WAIT_SHARE,
+     {{DB_WAIT, ANY, false}},
+     {{DB_WAIT, ANY, false}, {DB_TIME, ANY, false}},
+     {{DB_TRANSACTIONS, ANY, false}}},
     {ALERT_DROP_SHARE,
-     {{PROCESSED, FAILED}, {EXPORTED, FAILED}},
-     {{PROCESSED, FAILED}, {EXPORTED, FAILED}, {EXPORTED, GOOD}},
-     {{PROCESSED, FAILED}, {EXPORTED, FAILED}, {EXPORTED, GOOD}}},
-    {ALERT_FAILURE_SHARE, {{OPERATIONS, FAILED}}, {{OPERATIONS, ANY}}, {{OPERATIONS, ANY}}},
+     {{PROCESSED, FAILED, false}, {EXPORTED, FAILED, false}},
+     {{PROCESSED, FAILED, false}, {EXPORTED, FAILED, false}, {EXPORTED, GOOD, false}},
+     {{PROCESSED, FAILED, false}, {EXPORTED, FAILED, false}, {EXPORTED, GOOD, false}}},
+    {ALERT_FAILURE_SHARE, {{OPERATIONS, FAILED, false}}, {{OPERATIONS, ANY, false}}, {{OPERATIONS, ANY, false}}},
 };
 
 const char *signal_metrics(enum alert_signal signal)
@@ -153,7 +157,8 @@ static double increase(struct signal_reader *reader, int64_t resource, struct te
             continue;
         if ((terms.outcome == GOOD && failed) || (terms.outcome == FAILED && !failed))
             continue;
-        struct counter_series series = {sqlite3_column_int64(row, 0), resource, sqlite3_column_int(row, 1) != 0};
+        struct counter_series series = {sqlite3_column_int64(row, 0), resource, sqlite3_column_int(row, 1) != 0,
+                                        terms.whole};
         double more = increase_of(&reader->increase, &series, from, to);
         if (!isnan(more))
             sum = isnan(sum) ? more : sum + more;
@@ -183,8 +188,8 @@ static double ratio(double part, double whole)
 static void measure_losses(struct signal_reader *reader, const struct alert *alert, int64_t moment,
                            struct signal_group *group)
 {
-    static const struct terms errors = {ERRORS, ANY};
-    static const struct terms created = {CREATED, ANY};
+    const struct terms errors = {ERRORS, ANY, alert->signal == ALERT_LOSS_COUNT};
+    static const struct terms created = {CREATED, ANY, false};
     int64_t over = moment - alert->over * SECOND;
     int64_t lately = moment - alert->lately * SECOND;
     bool counts = alert->signal == ALERT_LOSS_COUNT;
@@ -243,7 +248,7 @@ static bool in_flight(struct signal_reader *reader, int64_t resource, int64_t fr
 static void measure_growth(struct signal_reader *reader, const struct alert *alert, int64_t moment,
                            struct signal_group *group)
 {
-    static const struct terms created = {CREATED, ANY};
+    static const struct terms created = {CREATED, ANY, false};
     int64_t lately = alert->lately * SECOND;
     int64_t before = moment - alert->over * SECOND;
     double least, most, unused;

@@ -109,6 +109,6 @@ double increase_of(struct increase *increase, const struct counter_series *serie
     // The usual case needs no more than its two ends: a cumulative sum that says when it began, and did not begin anew.
     if (has_before && !series->delta && continues(&before, &last) && last.start > PLAUSIBLE_START)
         return last.value - before.value;
-    bool whole = !has_before && had_reported(increase, series->resource, from);
+    bool whole = !has_before && (series->whole || had_reported(increase, series->resource, from));
     return add_up(increase, series, has_before ? &before : NULL, whole, from, to);
 }

@@ -29,12 +29,13 @@ struct counter_series {
     int64_t id;
     int64_t resource;
     bool delta; /* its points are increases themselves */
+    bool whole; /* its first value counts, whenever its process began */
 };
 
 /*
  * The increase after `from` and up to `to` (ns since 1970), of a histogram that of its count. NaN: no point came in that
  * time. A counter that begins again counts from 0. A series that was not there at `from` counts with its whole first value
- * if its process began after that, or had been heard of before that; else what it was at `from` is not known, and its
+ * if its process began after that, or had been heard of before that, or if `whole` says so; else what it was at `from` is not known, and its
  * first value counts for nothing.
  */
 double increase_of(struct increase *increase, const struct counter_series *series, int64_t from, int64_t to);

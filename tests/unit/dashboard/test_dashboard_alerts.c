@@ -492,6 +492,7 @@ static void test_exporter_dropping(void **state)
     while (world.board.rows[ALERT_EXPORTER_DROPPING].state == ALERT_QUIET)
         run(STEP_S);
     expect_fires_after_hold(ALERT_EXPORTER_DROPPING);
+    run(300);
     expect_sentence(ALERT_EXPORTER_DROPPING, ALERT_FIRING,
                     "9.5 % of the spans over 5 min were dropped or refused; the limit is 1 %.");
     expect_others_quiet(ALERT_EXPORTER_DROPPING);
@@ -566,6 +567,10 @@ static void test_what_was_before_the_store_does_not_count(void **state)
     program->rates[CREATED] = 10;
     program->values[LOST] = 100000;
     program->values[RESTARTED] = 5;
+    // But of what should not be at all each one counts, also if it was before anything came.
+    run(STEP_S);
+    expect_sentence(ALERT_CONTEXT_RESTARTED, ALERT_FIRING, "5 restarts over 15 min; there should be none.");
+    expect_others_quiet(ALERT_CONTEXT_RESTARTED);
     run_unseen(1800);
     expect_others_quiet(ALERT_COUNT);
     expect(ALERT_CONTEXT_LOST, ALERT_QUIET);
