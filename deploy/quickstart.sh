@@ -283,6 +283,7 @@ Where things are:
   this summary       $build/deploy/dashboard/logctx-dashboard --summary $store
   the demo's log     $state/demo.log (the bugs are in it, as the library reports them)
   its source         deploy/demo/demo.c
+  about an alert     docs/runbook.md
   what to read       docs/guide.md
 END
 }

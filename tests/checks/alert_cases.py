@@ -199,8 +199,9 @@ CASES = [
          description="demo, i-1: 11.76% of the CPU time over 5 min; the limit is 10%. Callbacks run without their context, in "
                      "places where no error shows it.",
          quiet={"ten minutes": unattributed(8, 30, 40),
+                "a fifth of a core": unattributed(2, 0, NEVER, cpu=4),
                 "an idle program": Course({CPU: steady(0.1), LOOP_CPU: steady(0.1), OTHER_CPU: steady(0.1)})},
-         also={"a program without a loop": (Course({CPU: steady(50), OTHER_CPU: steady(10)}), 20)}),
+         also={"a program without a loop": (Course({CPU: steady(50), OTHER_CPU: steady(10)}), 30)}),
     Case("LogctxPoolWaitHigh", "critical", waiting, ill=73, well=71, begin=0, fires=12, clears=6, summary=POOL,
          description="demo, i-1: 73% of the database time over 5 min is waiting for a connection; the limit is 72%. " + BURST,
          quiet={"twenty minutes": waiting(90, 60, 80), "next to no work": waiting(90, 0, NEVER, transactions=5)}),
