@@ -147,11 +147,11 @@ def one_kind(name, severity, kinds, summary, words, advice):
     """The alerts on errors that there should be none of."""
     first = kinds[0]
     return Case(
-        name, severity, counted(first), ill=1, well=0, begin=10, fires=11, clears=16, summary=summary,
+        name, severity, counted(first), ill=1, well=0, begin=40, fires=41, clears=16, summary=summary,
         description="demo, i-1: 1 %s over 15 min; there should be none. %s" % (words, advice),
-        quiet={"other kinds": counted("context_lost")(5, 10, 11), "wrong use": counted("invalid_use")(5, 10, 11)},
+        quiet={"other kinds": counted("context_lost")(5, 40, 41), "wrong use": counted("invalid_use")(5, 40, 41)},
         also={"before the first export": (Course({errors(first): born(10, 1)}), 11)}
-        | {kind: (counted(kind)(1, 10, 11), 11) for kind in kinds[1:]})
+        | {kind: (counted(kind)(1, 40, 41), 41) for kind in kinds[1:]})
 
 
 BURST = "The pool of connections is dry: requests wait more than they work."
@@ -207,7 +207,7 @@ CASES = [
          quiet={"twenty minutes": waiting(90, 60, 80), "next to no work": waiting(90, 0, NEVER, transactions=5)}),
     Case("LogctxPoolWaitHigh", "warning", waiting, ill=31, well=29, begin=0, fires=60, clears=31, summary=POOL,
          description="demo, i-1: 31% of the database time over 30 min is waiting for a connection; the limit is 30%. " + OFTEN,
-         quiet={"an hour and a half": waiting(80, 360, 450), "next to no work": waiting(60, 0, NEVER, transactions=1)}),
+         quiet={"twenty minutes": waiting(80, 90, 110), "next to no work": waiting(60, 0, NEVER, transactions=1)}),
     Case("LogctxExporterDropping", "warning", dropping, ill=11, well=9, begin=0, fires=20, clears=6,
          summary="Spans are lost on their way out.",
          description="demo, i-1: 1.1% of the spans over 5 min were dropped or refused; the limit is 1%. " + HOLES,

@@ -147,10 +147,12 @@ def tests_of(case):
     yield Test(case, "a restart does not start it", below, long, restart=at + 2).never_fires()
     yield Test(case, "a missed scrape does not end it", for_ever, at + 8, missed={at + 2}).fires(*range(at, at + 9))
     yield Test(case, "a missed scrape does not start it", below, long, missed={at + 2}).never_fires()
-    # Longer than Prometheus looks back for a value.
-    outage = set(range(at + 2, at + 22))
     if case.name != "LogctxTelemetryAbsent":
-        yield Test(case, "an outage does not start it", below, long, missed=outage).never_fires()
+        # Longer than Prometheus looks back for a value, when all is over: what comes back then is not new.
+        over = end + case.clears
+        outage = set(range(over + 30, over + 50))
+        yield Test(case, "an outage does not bring it back", case.course(ill, case.begin, end), over + 90,
+                   missed=outage).fires(end).silent_between(over, over + 90)
     for name, course in case.quiet.items():
         yield Test(case, name, course, long + case.clears).never_fires()
     for name, (course, minute) in case.also.items():
