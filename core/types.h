@@ -151,7 +151,8 @@ struct logctx {
     bool process : 1;    /* of type background: it ends once */
     uint8_t span_kind : 4;
 
-    /* Under `lock`, with `record` and `error_type`. */
+    /* Under `lock`, with `record` and `error_type`: no byte of those that are read without. */
+    unsigned char : 0;
     bool sealed : 1;
     bool has_error : 1; /* exported whether sampled or not */
     uint8_t status : 2;
