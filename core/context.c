@@ -682,7 +682,8 @@ static void release(logctx_t *ctx)
         logctx_t *dead = ctx->next_foreign;
         logctx_t *const held[] = {ctx->parent, READ_RELAXED(ctx->previous_held) ? ctx->previous : NULL};
         struct thread *owner = ctx->owner;
-        ctx->profile.valid = 0;
+        __atomic_store_n(&ctx->profile.valid, 0, __ATOMIC_RELAXED);
+        FENCE(memory_order_release);
         if (likely(owner == logctx__tls.thread))
             remember_name(owner, ctx);
         let_go(ctx);

@@ -28,5 +28,6 @@ void logctx__profile_fill(logctx_t *ctx)
     profile->name_key = 0;
     profile->name_length = (uint8_t)length;
     profile->data_size = (uint16_t)(2 + length);
-    profile->valid = 1;
+    // For readers of the table last of all: what they find with it is whole.
+    __atomic_store_n(&profile->valid, 1, __ATOMIC_RELEASE);
 }

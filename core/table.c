@@ -185,6 +185,7 @@ static const struct logctx_table_field fields[LOGCTX_TABLE_FIELD_COUNT] = {
     FIELD(RECENT_TO_GENERATION, recorded_switch, to_generation),
     FIELD(RECENT_SITE, recorded_switch, site),
     FIELD(RECENT_MONOTONIC, recorded_switch, monotonic),
+    FIELD(CONTEXT_VALID, logctx, profile.valid),
 };
 
 static void describe_process(struct logctx_table_header *header)

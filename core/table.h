@@ -123,7 +123,8 @@ struct logctx_table_site {
     X(RECENT_FROM_GENERATION, "u32: the name is right only if the slot still has it")                                  \
     X(RECENT_TO_GENERATION, "u32")                                                                                     \
     X(RECENT_SITE, "address of a site")                                                                                \
-    X(RECENT_MONOTONIC, "u64 ns")
+    X(RECENT_MONOTONIC, "u64 ns")                                                                                      \
+    X(CONTEXT_VALID, "u8: 0 while it is being made or freed: nothing else of it means anything then")
 
 enum logctx_table_field_id {
 #define LOGCTX_X(name, what) LOGCTX_TABLE_##name,

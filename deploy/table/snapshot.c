@@ -28,7 +28,7 @@ static uint64_t number(const struct snapshot *snapshot, struct layout_element el
 static const enum logctx_table_field_id constant[] = {
     LOGCTX_TABLE_CONTEXT_GENERATION, LOGCTX_TABLE_CONTEXT_SERIES, LOGCTX_TABLE_CONTEXT_NAME,
     LOGCTX_TABLE_CONTEXT_PARENT,     LOGCTX_TABLE_CONTEXT_ROOT,   LOGCTX_TABLE_CONTEXT_CREATED_MONOTONIC,
-    LOGCTX_TABLE_CONTEXT_SPAN_ID};
+    LOGCTX_TABLE_CONTEXT_SPAN_ID,    LOGCTX_TABLE_CONTEXT_VALID};
 
 static bool is_used(const struct snapshot *snapshot, struct layout_element element)
 {
@@ -46,7 +46,8 @@ static bool is_same(const struct snapshot *snapshot, struct layout_element first
     return true;
 }
 
-// Reads a slot until two readings agree; the copy has the first of the two then.
+// Reads a slot until two readings agree; the copy has the second of the two then, which began when the first had seen that
+// the context was made.
 static bool settle(const struct parse *parse, struct layout_element element, const uint8_t *second)
 {
     struct snapshot *snapshot = parse->snapshot;
@@ -60,6 +61,8 @@ static bool settle(const struct parse *parse, struct layout_element element, con
         if (!parse->again(parse->user, (uint64_t)(element.at - snapshot->bytes), scratch, element.size))
             break;
     }
+    if (same)
+        memcpy(element.at, scratch, element.size);
     free(scratch);
     snapshot->changing += !same;
     return same;
@@ -74,7 +77,9 @@ static void settle_chunk(const struct parse *parse, const struct layout_chunk *c
     for (uint32_t i = 0; i < chunk->count; i++) {
         struct layout_element element = layout_at(&snapshot->layout, chunk, i);
         struct layout_element other = {second + (size_t)i * chunk->element_size, chunk->element_size};
-        if (!is_same(snapshot, element, other) && !settle(parse, element, other.at))
+        if (is_same(snapshot, element, other))
+            memcpy(element.at, other.at, element.size);
+        else if (!settle(parse, element, other.at))
             memset(element.at, 0, element.size);
     }
 }
@@ -266,12 +271,13 @@ static void read_context(const struct snapshot *snapshot, struct layout_element 
     copy_id(snapshot, element, LOGCTX_TABLE_CONTEXT_PARENT_SPAN_ID, out->parent_span_id, sizeof out->parent_span_id);
 }
 
-// One whose maker is of a parent process is inert. One without a name or a span is not made yet: its thread may be kept
-// from going on for long.
+// One whose maker is of a parent process is inert. One that is not valid is not made yet: its thread may be kept from going on
+// for long. (A library of before has no such field.)
 static bool is_shown(const struct snapshot *snapshot, struct layout_element element)
 {
-    return CONTEXT(REFS) != 0 && CONTEXT(SERIES) != 0 && CONTEXT(NAME) != 0 && CONTEXT(SPAN_ID) != 0 &&
-           thread_at(snapshot, CONTEXT(OWNER)) >= 0;
+    bool has_field = snapshot->layout.header.fields[LOGCTX_TABLE_CONTEXT_VALID].size > 0;
+    return CONTEXT(REFS) != 0 && (!has_field || CONTEXT(VALID) == 1) && CONTEXT(SERIES) != 0 && CONTEXT(NAME) != 0 &&
+           CONTEXT(SPAN_ID) != 0 && thread_at(snapshot, CONTEXT(OWNER)) >= 0;
 }
 
 // The last moment that is known of a process that is gone.
