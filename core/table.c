@@ -250,6 +250,17 @@ static bool open_file(struct table_map *table)
     return opened;
 }
 
+// The path is its parent's, most probably: then the child takes what has no name.
+static bool open_file_in_child(struct table_map *table)
+{
+    char unsaid[sizeof why - 128];
+    const char *setting = setting_of(table);
+    if (!strchr(setting, '/') || strstr(setting, "%p"))
+        return open_file(table);
+    return logctx__table_open(setting, &table->file, unsaid, sizeof unsaid) ||
+           logctx__table_open("memfd", &table->file, unsaid, sizeof unsaid);
+}
+
 // There is a file, and no memory for what is to be in it.
 static void close_file(struct table_map *table)
 {
@@ -302,7 +313,7 @@ static void begin(struct table_map *table)
 // the child's own, at the same place. The live chunks of the parent are no part of it.
 static void begin_in_child(struct table_map *table)
 {
-    if (open_file(table)) {
+    if (open_file_in_child(table)) {
         table->committed = READ_RELAXED(table->used);
         if (logctx__table_write_all(table))
             atomic_store_explicit(&table->shared, true, memory_order_release);

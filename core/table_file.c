@@ -118,11 +118,19 @@ static bool holds_a_table(int fd)
                                                          memcmp(magic, LOGCTX_TABLE_MAGIC, sizeof magic) == 0));
 }
 
-// Whether `name` is free now, or is the table of a process that is gone.
-static bool may_replace(int directory, const char *name, const char *path, char *why, size_t size, bool *there)
+static bool still_leads_to(int directory, const char *name, const struct stat *file)
+{
+    struct stat there;
+    return fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == file->st_ino &&
+           there.st_dev == file->st_dev;
+}
+
+// Whether `name` is free now, or is the table of a process that is gone. Then *held is its descriptor, with the lock: nobody
+// else puts the file aside, and none that has begun to live, until it is closed. Negative: there is no file.
+static bool may_replace(int directory, const char *name, const char *path, char *why, size_t size, int *held)
 {
     int fd = openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    *there = fd >= 0;
+    *held = -1;
     if (fd < 0 && errno == ENOENT)
         return true;
     if (fd < 0)
@@ -132,28 +140,50 @@ static bool may_replace(int directory, const char *name, const char *path, char 
     struct stat now;
     bool mine = fstat(fd, &now) == 0 && S_ISREG(now.st_mode) && now.st_uid == geteuid();
     bool unlocked = mine && flock(fd, LOCK_EX | LOCK_NB) == 0;
-    bool table = unlocked && holds_a_table(fd);
+    bool table = unlocked && holds_a_table(fd), same = unlocked && still_leads_to(directory, name, &now);
+    if (table && same) {
+        *held = fd;
+        return true;
+    }
     close(fd);
     if (!mine)
         return refuse(why, size, "%s is there already, and is not a file of this user", path);
     if (!unlocked)
         return refuse(why, size,
                       "%s is the table of another process that lives; put %%p into the path, for its process id", path);
-    return table || refuse(why, size, "%s is there already, and is not a table of logctx: it is left as it is", path);
+    return refuse(why, size,
+                  table ? "%s was taken by another process at the same moment"
+                        : "%s is there already, and is not a table of logctx: it is left as it is",
+                  path);
 }
 
+// Both locks are held, so what is overwritten is of a process that is gone, too.
 static bool keep_last(int directory, const char *name, const char *path, char *why, size_t size)
 {
     char last[300], last_path[TABLE_PATH_MAX + 8];
-    bool there;
+    int held;
     if (snprintf(last, sizeof last, "%s.last", name) >= (int)sizeof last)
         return refuse(why, size, "the name of %s is too long", path);
     snprintf(last_path, sizeof last_path, "%s.last", path);
-    if (!may_replace(directory, last, last_path, why, size, &there))
+    if (!may_replace(directory, last, last_path, why, size, &held))
         return false;
-    if (renameat(directory, name, directory, last) != 0)
-        return refuse(why, size, "%s cannot be renamed to %s (%m)", path, last);
-    return true;
+    bool renamed = renameat(directory, name, directory, last) == 0;
+    if (!renamed)
+        refuse(why, size, "%s cannot be renamed to %s (%m)", path, last);
+    if (held >= 0)
+        close(held);
+    return renamed;
+}
+
+static bool make_way(int directory, const char *name, const char *path, char *why, size_t size)
+{
+    int held;
+    if (!may_replace(directory, name, path, why, size, &held))
+        return false;
+    bool free = held < 0 || keep_last(directory, name, path, why, size);
+    if (held >= 0)
+        close(held);
+    return free;
 }
 
 static bool create(int directory, const char *name, struct table_file *file, char *why, size_t size)
@@ -162,13 +192,11 @@ static bool create(int directory, const char *name, struct table_file *file, cha
     if (fd < 0 || !adopt(fd, file))
         return refuse(why, size, "%s cannot be created (%m)", file->path);
     // Another process may have found the new file before its lock, and have put it aside.
-    struct stat there;
-    if (flock(file->fd, LOCK_EX | LOCK_NB) == 0 && fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-        there.st_ino == file->inode && there.st_dev == file->device)
+    const struct stat mine = {.st_dev = file->device, .st_ino = file->inode};
+    if (flock(file->fd, LOCK_EX | LOCK_NB) == 0 && still_leads_to(directory, name, &mine))
         return true;
     // An empty file that stays would be in the way of the next start.
-    if (fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == file->inode &&
-        there.st_dev == file->device)
+    if (still_leads_to(directory, name, &mine))
         unlinkat(directory, name, 0);
     close(file->fd);
     file->fd = -1;
@@ -183,14 +211,15 @@ static bool open_path(const char *path, bool insist, struct table_file *file, ch
     int directory = open_directory(file->path, &name);
     if (directory < 0)
         return refuse(why, size, "the directory of %s cannot be opened (%m)", file->path);
-    bool there, opened = insist || is_in_memory(directory);
+    bool opened = insist || is_in_memory(directory);
     if (!opened)
         refuse(why, size,
                "%s is not on a tmpfs, and a store to a file on a disk can block; choose a path in /run or /dev/shm, or "
                "insist with disk:%s",
                file->path, file->path);
-    opened = opened && may_replace(directory, name, file->path, why, size, &there) &&
-             (!there || keep_last(directory, name, file->path, why, size)) && create(directory, name, file, why, size);
+    if (opened)
+        logctx__table_tidy(directory, path);
+    opened = opened && make_way(directory, name, file->path, why, size) && create(directory, name, file, why, size);
     close(directory);
     return opened;
 }

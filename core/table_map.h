@@ -75,6 +75,9 @@ LOGCTX_INTERNAL bool logctx__table_write(const struct table_file *file, size_t a
 LOGCTX_INTERNAL bool logctx__table_is_ours(const struct table_file *file);
 LOGCTX_INTERNAL void logctx__table_remove(const struct table_file *file);
 
+/* table_tidy.c: of the files that a pattern with %p has left in its directory, keeps the latest. */
+LOGCTX_INTERNAL void logctx__table_tidy(int directory, const char *pattern);
+
 /* table_fork.c: in a child, give the file, which is new, what is written down. Under the lock. */
 LOGCTX_INTERNAL bool logctx__table_write_all(struct table_map *table);
 

@@ -111,7 +111,8 @@ LOGCTX_API logctx_status_t logctx_set_limits(const logctx_limits_t *limits);
  *     "memfd"     in memory that has no name; readers of the same user find it by the process id. The default
  *     "off"       in private memory: for core dumps only
  *     a path      with a slash in it, on a tmpfs (/run, /dev/shm): a file of mode 0600. "%p" in it is the process id. The
- *                 file is removed by exit(); that of a process that crashed is kept as PATH.last
+ *                 file is removed by exit(); that of a process that crashed is kept as PATH.last. With "%p" the latest four
+ *                 of processes that are gone are kept, as they are
  *     "disk:PATH" the same on any file system, where a store may wait for the disk
  * Without this call the environment's LOGCTX_TABLE counts, and it is not looked at in a set-user-id program. A child of
  * fork() gets a table of its own: a memfd, if the path is its parent's.

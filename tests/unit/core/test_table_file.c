@@ -9,6 +9,7 @@
 
 #include <logctx/runtime.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -236,6 +237,48 @@ static int run_inherits(const char *word)
     return 0;
 }
 
+// A child whose parent has the path.
+static int make_under_the_parents_path(void)
+{
+    said[0] = '\0';
+    end(make("of the child"));
+    CHECK(!said[0] && table_fd(getpid()) >= 0);
+    return 0;
+}
+
+static int run_parent(const char *word)
+{
+    end(make("of the parent"));
+    CHECK(table_fd(getpid()) < 0 && access(word, F_OK) == 0); // the twin: it is no memfd
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(make_under_the_parents_path());
+    int status = 1;
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+    CHECK(access(word, F_OK) == 0);
+    return 0;
+}
+
+// One of several that start at the same moment: the file at the path is of who has one, also when all have tried.
+static int run_starter(const char *word)
+{
+    char go;
+    struct stat there;
+    CHECK(read(STDIN_FILENO, &go, 1) == 1);
+    make("starter");
+    bool has = READ_RELAXED(logctx__table.shared);
+    CHECK(write(STDOUT_FILENO, has ? "1" : "0", 1) == 1 && read(STDIN_FILENO, &go, 1) == 0);
+    CHECK(has || strstr(said, "another process"));
+    CHECK(!has || (lstat(word, &there) == 0 && there.st_ino == logctx__table.file.inode));
+    return 0;
+}
+
+static int run_exits_at_once(const char *word)
+{
+    make(word);
+    _exit(0);
+}
+
 // Blocks that only a context in the table knows.
 static int run_forgets(const char *word)
 {
@@ -268,6 +311,9 @@ static const struct program {
     {"per_process", run_per_process},
     {"inherits", run_inherits},
     {"forgets", run_forgets},
+    {"parent", run_parent},
+    {"starter", run_starter},
+    {"exits_at_once", run_exits_at_once},
 };
 
 static int run_program(const char *name, const char *word)
@@ -418,6 +464,96 @@ static void test_the_file_of_who_lives_is_not_taken(void **state)
     close(from[0]);
 }
 
+static void test_a_child_does_not_want_its_parents_path(void **state)
+{
+    (void)state;
+    assert_int_equal(run("parent", path, path), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void test_starting_at_the_same_moment(void **state)
+{
+    (void)state;
+    enum { STARTERS = 4, ROUNDS = 10 };
+    for (int round = 0; round < ROUNDS; round++) {
+        int go[STARTERS][2], from[2], owners = 0;
+        pid_t pids[STARTERS];
+        char has;
+        assert_true(WIFSIGNALED(run("killed", "before", path))); // there is one to be put aside
+        assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+        for (int i = 0; i < STARTERS; i++) {
+            assert_int_equal(pipe2(go[i], O_CLOEXEC), 0);
+            pids[i] = start("starter", path, path, go[i][0], from[1]);
+        }
+        close(from[1]); // or a program that fails would be waited for
+        for (int i = 0; i < STARTERS; i++)
+            assert_int_equal(write(go[i][1], "", 1), 1);
+        for (int i = 0; i < STARTERS; i++) {
+            assert_int_equal(read(from[0], &has, 1), 1);
+            owners += has == '1';
+        }
+        assert_true(owners <= 1); // none, if all were in each other's way
+        for (int i = 0; i < STARTERS; i++)
+            close(go[i][1]);
+        for (int i = 0; i < STARTERS; i++) {
+            assert_int_equal(wait_for(pids[i]), 0);
+            close(go[i][0]);
+        }
+        close(from[0]);
+    }
+}
+
+static size_t files_left(void)
+{
+    size_t count = 0;
+    DIR *entries = opendir(folder);
+    for (const struct dirent *entry = readdir(entries); entry; entry = readdir(entries))
+        count += strncmp(entry->d_name, "table.", 6) == 0;
+    closedir(entries);
+    return count;
+}
+
+static void remove_left(void)
+{
+    DIR *entries = opendir(folder);
+    for (const struct dirent *entry = readdir(entries); entry; entry = readdir(entries))
+        if (strncmp(entry->d_name, "table", 5) == 0)
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    closedir(entries);
+}
+
+// Of what processes leave that are killed, or do not go through exit(), the latest are kept. Who lives, and who is none of
+// ours, is left alone.
+static void test_what_a_pattern_leaves_is_tidied(void **state)
+{
+    (void)state;
+    enum { LEFT = 9, KEPT = 4 };
+    int to[2], from[2];
+    char begun, each[160], other[160], first[160];
+    snprintf(each, sizeof each, "%s.%%p", path);
+    snprintf(other, sizeof other, "%s.4711", path);
+    assert_int_equal(pipe2(to, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+    pid_t pid = start("until", "the one that lives", each, to[0], from[1]);
+    close(from[1]);
+    assert_int_equal(read(from[0], &begun, 1), 1);
+    snprintf(first, sizeof first, "%s.%d", path, (int)pid);
+    put(other, "not a table");
+    for (int i = 0; i < LEFT; i++)
+        assert_int_equal(run("exits_at_once", "left", each), 0);
+    assert_int_equal(files_left(), KEPT + 3); // each makes its own after it has tidied
+    assert_int_equal(run("per_process", path, each), 0);
+    assert_int_equal(files_left(), KEPT + 2);
+    assert_left(first, "the one that lives");
+    assert_holds(other, "not a table");
+    close(to[1]);
+    assert_int_equal(wait_for(pid), 0);
+    assert_int_equal(files_left(), KEPT + 1);
+    close(to[0]);
+    close(from[0]);
+    remove_left();
+}
+
 static void test_files_of_others_are_left_alone(void **state)
 {
     (void)state;
@@ -487,6 +623,9 @@ int main(int argc, char **argv)
         TEST(test_a_file),
         TEST(test_what_a_crash_leaves_is_kept),
         TEST(test_the_file_of_who_lives_is_not_taken),
+        TEST(test_a_child_does_not_want_its_parents_path),
+        TEST(test_starting_at_the_same_moment),
+        TEST(test_what_a_pattern_leaves_is_tidied),
         TEST(test_files_of_others_are_left_alone),
         TEST(test_a_disk_is_refused),
         TEST(test_without_room),
