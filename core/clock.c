@@ -143,16 +143,23 @@ uint64_t logctx__unix(void)
     return clock->unix_ns(clock->user);
 }
 
-// The two are read one after the other: what lies between is seen by a third reading, and an offset is kept only if it is as
-// short as it should be.
+// The two are read one after the other: what lies between is seen by a third reading. If the thread was away in between they
+// are read again, for the pair is one moment of a span, whose end is told by the difference to it. An offset is kept only if
+// that was as short as it should be.
 void logctx__read_times_slowly(struct thread *thread, uint64_t *monotonic, uint64_t *unix_ns)
 {
-    enum { APART_NS = 1000, KEPT = 50 /* times CPU_LONGEST_NS: a millisecond */ };
-    uint64_t counter = cpu_counter();
+    enum { APART_NS = 1000, AWAY_NS = CPU_LONGEST_NS, TRIES = 4, KEPT = 50 /* times CPU_LONGEST_NS: a millisecond */ };
+    bool kernels = thread->cpu_begun && is_cpu(READ_RELAXED(logctx__clock));
+    uint64_t counter, apart;
     thread->unix_until = 0;
-    *monotonic = logctx__monotonic();
-    *unix_ns = logctx__unix();
-    if (!thread->cpu_begun || !is_cpu(READ_RELAXED(logctx__clock)) || logctx__monotonic() - *monotonic > APART_NS)
+    int tries = 0;
+    do {
+        counter = cpu_counter();
+        *monotonic = logctx__monotonic();
+        *unix_ns = logctx__unix();
+        apart = kernels ? logctx__monotonic() - *monotonic : 0;
+    } while (apart > AWAY_NS && ++tries < TRIES);
+    if (!kernels || apart > APART_NS)
         return;
     thread->unix_offset = *unix_ns - *monotonic;
     thread->unix_until = counter + KEPT * thread->cpu.longest;
