@@ -6,11 +6,11 @@
 // Under AddressSanitizer a free block is poisoned but for its first cache line, which stale handles may read for ever.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "types.h"
+#include "table_map.h"
 
 #include <stdlib.h>
 
-enum { CHUNK_SIZE = 64 * 1024, BLOCK_ALIGNMENT = 64, LINK_OFFSET = BLOCK_ALIGNMENT };
+enum { CHUNK_FIRST = 64 * 1024, CHUNK_LAST = 1024 * 1024, BLOCK_ALIGNMENT = 64, LINK_OFFSET = BLOCK_ALIGNMENT };
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POISONS 1
@@ -64,41 +64,58 @@ static void push(struct pool *pool, void *block)
     pool->free_list = link;
 }
 
-static char *new_chunk(struct pool *pool, struct thread *owner)
+// Twice the one before, so that a header is shared by many blocks where there are many.
+static size_t next_size(const struct pool *pool)
 {
-    char *chunk = pool->in_table ? logctx__table_contexts(CHUNK_SIZE, pool->block_size, owner) : NULL;
-    if (chunk)
-        return chunk;
-    chunk = aligned_alloc(BLOCK_ALIGNMENT, CHUNK_SIZE);
-    if (!chunk)
-        return NULL;
-    *(void **)(void *)chunk = pool->chunks;
-    pool->chunks = chunk;
-    return chunk;
+    size_t size = pool->chunk_size * 2;
+    return size < CHUNK_FIRST ? CHUNK_FIRST : size > CHUNK_LAST ? CHUNK_LAST : size;
+}
+
+static bool new_chunk(struct pool *pool, struct thread *owner)
+{
+    size_t size = pool->in_table ? next_size(pool) : CHUNK_FIRST;
+    char *chunk = pool->in_table ? logctx__table_contexts(size, pool->block_size, owner) : NULL;
+    if (!chunk && size > CHUNK_FIRST) {
+        size = CHUNK_FIRST;
+        chunk = logctx__table_contexts(size, pool->block_size, owner);
+    }
+    pool->fresh_in_table = chunk != NULL;
+    if (!chunk) {
+        chunk = aligned_alloc(BLOCK_ALIGNMENT, size);
+        if (!chunk)
+            return false;
+        if (pool->in_table)
+            logctx__table_count_elsewhere((size - BLOCK_ALIGNMENT) / pool->block_size, 0);
+        *(void **)(void *)chunk = pool->chunks;
+        pool->chunks = chunk;
+    }
+    pool->chunk = chunk;
+    pool->chunk_size = (uint32_t)size;
+    pool->fresh = 0;
+    return true;
 }
 _Static_assert((int)BLOCK_ALIGNMENT == (int)LOGCTX_TABLE_CHUNK_HEADER, "blocks begin behind the header of a chunk");
 
-static bool grow(struct pool *pool, struct thread *owner)
+// Blocks are made one by one, as they are needed: a chunk's pages are not touched before.
+static void *fresh_block(struct pool *pool, struct thread *owner)
 {
-    char *chunk = new_chunk(pool, owner);
-    if (!chunk)
-        return false;
-    size_t count = 0;
-    for (size_t at = BLOCK_ALIGNMENT; at + pool->block_size <= CHUNK_SIZE; at += pool->block_size, count++) {
-        pool->prepare(chunk + at, owner);
-        push(pool, chunk + at);
-    }
-    if (chunk != pool->chunks)
-        logctx__table_filled(chunk, count);
-    return true;
+    if ((!pool->chunk || BLOCK_ALIGNMENT + (pool->fresh + (size_t)1) * pool->block_size > pool->chunk_size) &&
+        !new_chunk(pool, owner))
+        return NULL;
+    char *block = (char *)pool->chunk + BLOCK_ALIGNMENT + pool->fresh * pool->block_size;
+    pool->prepare(block, owner);
+    pool->fresh++;
+    if (pool->fresh_in_table)
+        logctx__table_filled(pool->chunk, pool->fresh);
+    return block;
 }
 
 void *logctx__pool_get(struct pool *pool, struct thread *owner)
 {
     if (unlikely(!pool->free_list)) {
         pool->free_list = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
-        if (!pool->free_list && !grow(pool, owner))
-            return NULL;
+        if (!pool->free_list)
+            return fresh_block(pool, owner);
     }
     struct link *link = pool->free_list;
     pool->free_list = next_of(link);

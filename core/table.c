@@ -404,8 +404,6 @@ void *logctx__table_contexts(size_t size, size_t element_size, const struct thre
     logctx__lock(&table->lock);
     struct logctx_table_chunk *chunk = new_chunk(table, LOGCTX_TABLE_CONTEXTS, size, element_size, owner);
     logctx__unlock(&table->lock);
-    if (!chunk)
-        logctx__table_count_elsewhere((size - LOGCTX_TABLE_CHUNK_HEADER) / element_size, 0);
     return chunk;
 }
 

@@ -254,6 +254,10 @@ struct pool {
     bool in_table;   /* of contexts; the others are on the heap */
     void *free_list; /* owner only */
     void *chunks;    /* for the end of the process; never unmapped: stale pointers stay readable */
+    void *chunk;     /* the newest, with `fresh` blocks made of it; owner only */
+    size_t fresh;
+    uint32_t chunk_size;
+    bool fresh_in_table;
     void (*prepare)(void *block, struct thread *owner); /* of each new block, once */
     void **resting; /* of a thread that has forked: blocks that it has freed, LOGCTX_RESTING of them; else NULL */
     unsigned rested;
