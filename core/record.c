@@ -284,12 +284,12 @@ static uint32_t hash_of(const char *key, size_t length)
 
 static inline bool may_have(const logctx_record_t *record, uint32_t hash)
 {
-    return record->keys[hash & 3] & (uint64_t)1 << (hash >> 26);
+    return record->keys[hash & 7] & (uint64_t)1 << (hash >> 26);
 }
 
 static inline void note_key(logctx_record_t *record, uint32_t hash)
 {
-    record->keys[hash & 3] |= (uint64_t)1 << (hash >> 26);
+    record->keys[hash & 7] |= (uint64_t)1 << (hash >> 26);
 }
 
 // Keys are compared as they stand in the bytes, that is repaired: "\xff" and "\xfe" are one key.

@@ -31,7 +31,7 @@ struct logctx_record {
     uint32_t dead_bytes;
     uint32_t live[3];    /* attributes, events, links that are not dead */
     uint32_t own_events; /* of live[1]: the library's, transition errors */
-    uint64_t keys[4];    /* a bit for each key's hash: most keys are new, and need no search */
+    uint64_t keys[8];    /* a bit for each key's hash: most keys are new, and need no search */
     struct entry *entries;
     uint8_t *bytes;
     logctx_span_t span;
