@@ -292,6 +292,14 @@ static uint64_t armed_at(const struct cpu_clock *clock, const struct cpu_source 
     return at - now < clock->longest / SHORTEST_ABSENCE ? now : at;
 }
 
+// What time it was at `at`: the kernel is asked for it later, and what passed since then by the counter is taken off.
+// Spans begin and end by this, so that two of them may lie on both sides of a new base.
+static void set_monotonic(struct cpu_clock *clock, struct cpu_source *source, uint64_t at)
+{
+    uint64_t monotonic = source->monotonic();
+    clock->monotonic = monotonic - (uint64_t)nanoseconds(clock->scale, source->counter() - at);
+}
+
 // A tracer stops the thread in each system call, those of this clock too: the word would be found cleared at the next
 // switch, which would ask again, and so for ever. What ran since the answer is in the kernel's next one.
 static void go_on_after_stop(struct cpu_clock *clock, struct cpu_source *source)
@@ -300,7 +308,7 @@ static void go_on_after_stop(struct cpu_clock *clock, struct cpu_source *source)
         return;
     arm(clock, source);
     clock->base = clock->last = source->counter();
-    clock->monotonic = source->monotonic();
+    set_monotonic(clock, source, clock->base);
 }
 
 bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, uint64_t now, enum cpu_how how,
@@ -321,7 +329,7 @@ bool logctx__cpu_clock_read(struct cpu_clock *clock, struct cpu_source *source, 
         do_not_ask(clock, &stretch);
     }
     if (asks || !stretch.known)
-        clock->monotonic = source->monotonic();
+        set_monotonic(clock, source, at);
     else
         clock->monotonic += (uint64_t)nanoseconds(clock->scale, at - clock->base);
     *monotonic = clock->monotonic;

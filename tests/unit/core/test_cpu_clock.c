@@ -569,6 +569,46 @@ static void be_preempted_unseen(void)
     be_preempted(false);
 }
 
+static bool read_total_slowly(int64_t *ns)
+{
+    run(400);
+    bool read = read_total(ns);
+    run(300);
+    return read;
+}
+
+static uint64_t read_monotonic_late(void)
+{
+    run(2000); // an interrupt, or another guest
+    return machine.counter;
+}
+
+// A question takes its time, and the time is asked for after it: what is told is that of the reading all the same. Here counts
+// are nanoseconds, and the counter is the time.
+static void test_the_time_is_that_of_the_reading(void **state)
+{
+    (void)state;
+    logctx_cpu_reading_t reading;
+    uint64_t monotonic;
+    source.total = read_total_slowly;
+    source.monotonic = read_monotonic_late;
+    source.tune = NULL;
+    for (int i = 0; i < 4; i++) {
+        run(i & 1 ? LONG : SHORT);
+        if (i & 2)
+            lose_processor(LONG);
+        unsigned asked = machine.asked;
+        enum cpu_how how = i & 1 ? CPU_CONTEXT : CPU_CONTEXT | CPU_ASK;
+        assert_true(logctx__cpu_clock_read(&cpu, &source, machine.counter, how, &reading, &monotonic));
+        assert_int_equal(machine.asked, asked + 1);
+        assert_int_equal(monotonic, cpu.base);
+        assert_int_equal(cpu.monotonic, cpu.base);
+    }
+    lose_processor(LONG);
+    assert_true(logctx__cpu_clock_read(&cpu, &source, machine.counter, CPU_SENTINEL, &reading, &monotonic));
+    assert_int_equal(cpu.monotonic, cpu.base);
+}
+
 static void test_a_word_that_is_never_cleared_is_not_believed(void **state)
 {
     (void)state;
@@ -677,6 +717,7 @@ int main(void)
         machine_test(test_a_tick_of_a_poll_is_another_s),
         machine_test(test_ticks_are_told_apart),
         machine_test(test_ticks_are_not_waited_for),
+        machine_test(test_the_time_is_that_of_the_reading),
         machine_test(test_a_word_that_is_never_cleared_is_not_believed),
         machine_test(test_one_that_was_cleared_once_is),
         machine_test(test_a_random_walk),
