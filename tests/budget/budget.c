@@ -79,6 +79,7 @@ static void call_bound(long times)
 
 static void live(long times)
 {
+    pace(1, SLOWER);
     for (long i = 0; i < times; i++) {
         logctx_t *ctx = logctx_new(kind, NULL);
         logctx_enter(ctx);
@@ -104,6 +105,7 @@ static void live_with_attributes(long times)
 {
     static const logctx_sink_t sink = {.struct_size = sizeof sink, .ended = drop};
     logctx_sink_add(&sink);
+    pace(1, SLOWER);
     for (long i = 0; i < times; i++) {
         logctx_t *ctx = logctx_new(kind, NULL);
         logctx_enter(ctx);
@@ -208,7 +210,8 @@ static bool aim(bool slow)
     logctx_set_current(logctx_sentinel());
     if (!slow) {
         struct cpu_clock *clock = &logctx__tls.thread->cpu;
-        clock->longest = clock->deadline = UINT64_MAX / 2;
+        clock->longest = clock->deadline = logctx__tls.thread->unix_until = UINT64_MAX / 2;
+        logctx__tls.thread->unix_offset = logctx__unix() - logctx__monotonic();
     }
     return true;
 }
