@@ -141,9 +141,11 @@ static void test_wrong_requests(void **state)
     struct response response = client_once(&dashboard, "GET /v1/traces HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_string_equal(response_header(&response, "Allow"), "POST");
     expect(response, 405, "text/plain; charset=utf-8", "POST");
+    response = client_once(&dashboard, "OPTIONS /v1/traces HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(response, 405, "text/plain; charset=utf-8", NULL);
     response = client_once(&dashboard, "OPTIONS /v1/traces HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil\r\n\r\n");
     assert_null(response_header(&response, "Access-Control-Allow-Origin"));
-    expect(response, 405, "text/plain; charset=utf-8", NULL);
+    expect(response, 403, "text/plain; charset=utf-8", NULL);
 }
 
 static void test_error_in_protobuf(void **state)
