@@ -129,7 +129,7 @@ static void rank(struct kinds *kinds)
     if (order != NULL)
         qsort(order, kinds->count, sizeof(struct kind *), by_name);
     for (size_t i = 0; order != NULL && i < kinds->count; i++)
-        order[i]->rank = i;
+        order[i]->rank = i > 0 && by_name(&order[i - 1], &order[i]) == 0 ? order[i - 1]->rank : i;
     free(order);
 }
 
