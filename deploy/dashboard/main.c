@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <logctx/base.h>
@@ -25,6 +26,7 @@
 
 enum {
     GRACE_SECONDS = 5,
+    TEND_SECONDS = 60,
     BODIES_FACTOR = 8, // so many of the largest requests at once
     SENTENCE = 512,
 };
@@ -68,11 +70,12 @@ static void announce(const struct options *options, const struct address *addres
                   "itself, can be seen on the way; put a proxy with TLS before it.");
 }
 
-static void wait_for_signal(const sigset_t *signals)
+static void wait_for_signal(const sigset_t *signals, struct writer *writer)
 {
-    int signal = 0;
-    while (sigwait(signals, &signal) != 0)
-        continue;
+    static const struct timespec pause = {.tv_sec = TEND_SECONDS};
+    while (sigtimedwait(signals, NULL, &pause) < 0)
+        if (errno == EAGAIN)
+            writer_tend(writer);
     // A second Ctrl-C does not have to wait for anything.
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
@@ -114,7 +117,7 @@ static bool serve_until_signal(const struct options *options, const struct acces
     bool good = options->port_file == NULL ||
                 write_port_file(options->port_file, server_address(server), why, why_size);
     if (good)
-        wait_for_signal(signals);
+        wait_for_signal(signals, writer);
     server_quiesce(server, GRACE_SECONDS);
     writer_stop(writer);
     server_stop(server);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The writer's queue and thread. `lock` guards the queue and `stopping`; the store is the thread's alone; a job is the
+// The writer's queue and thread. `lock` guards the queue, `tending` and `stopping`; the store is the thread's alone; a job is the
 // thread's from submission until `done`.
 
 #include "writer.h"
@@ -24,16 +24,20 @@ struct writer {
     struct job *first;
     struct job **last;
     size_t waiting;
+    bool tending;
     bool stopping;
     atomic_bool healthy; // relaxed: a hint for /healthz
 };
 
-// The next requests, oldest first; NULL: there are none and there will be none.
-static struct job *take_group(struct writer *writer)
+// The next requests, oldest first. NULL: there are none, and the store is to be tended, or, if not, it is the end.
+static struct job *take_group(struct writer *writer, bool *tend)
 {
     pthread_mutex_lock(&writer->lock);
-    while (writer->first == NULL && !writer->stopping)
+    while (writer->first == NULL && !writer->stopping && !writer->tending)
         pthread_cond_wait(&writer->wake, &writer->lock);
+    // A transaction with requests in it tends the store as well.
+    *tend = writer->tending && writer->first == NULL;
+    writer->tending = false;
     struct job *group = writer->first;
     struct job **end = &writer->first;
     for (int i = 0; i < GROUP_MAX && *end != NULL; i++) {
@@ -104,9 +108,11 @@ static void store_one_by_one(struct writer *writer, struct job *group)
 static void *run(void *argument)
 {
     struct writer *writer = argument;
-    for (struct job *group = take_group(writer); group != NULL; group = take_group(writer)) {
+    bool tend = false;
+    for (struct job *group = take_group(writer, &tend); group != NULL || tend; group = take_group(writer, &tend)) {
+        // Without requests it is a transaction all the same, in which old rows go.
         bool stored = store_group(writer, group);
-        if (!stored && store_refused_rows(writer->store)) {
+        if (group != NULL && !stored && store_refused_rows(writer->store)) {
             store_one_by_one(writer, group);
             continue;
         }
@@ -149,6 +155,14 @@ bool writer_submit(struct writer *writer, struct job *job)
     }
     pthread_mutex_unlock(&writer->lock);
     return taken;
+}
+
+void writer_tend(struct writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->tending = true;
+    pthread_cond_signal(&writer->wake);
+    pthread_mutex_unlock(&writer->lock);
 }
 
 bool writer_healthy(const struct writer *writer)

@@ -43,6 +43,9 @@ struct writer *writer_start(struct store *store, size_t memory_limit, writer_rep
 /* False: too many are waiting, or the writer is stopping; the job is untouched. */
 bool writer_submit(struct writer *writer, struct job *job);
 
+/* Lets the store forget what has become too old, also while nobody sends. Does not wait for it. */
+void writer_tend(struct writer *writer);
+
 /* Whether the last transaction was kept. Any thread. */
 bool writer_healthy(const struct writer *writer);
 

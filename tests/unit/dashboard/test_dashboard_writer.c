@@ -187,12 +187,41 @@ static void test_full_store(void **state)
     end(writer, store);
 }
 
+static int64_t time_now = INT64_C(1700000000000000000);
+
+static int64_t test_clock(void)
+{
+    return time_now;
+}
+
+// What is too old goes also while nobody sends.
+static void test_tended(void **state)
+{
+    (void)state;
+    struct writer *writer;
+    struct store *store = sample_store(NULL, &(struct store_limits){.age_s = 120});
+    store_set_clock(store, test_clock);
+    struct waiting job;
+    writer = writer_start(store, (size_t)64 << 20, on_report);
+    assert_non_null(writer);
+    prepare(&job, 0, 10, NULL);
+    assert_true(writer_submit(writer, &job.job));
+    assert_int_equal(finish(&job), 200);
+    time_now += INT64_C(1000000000) * 121;
+    writer_tend(writer);
+    writer_stop(writer);
+    assert_int_equal(sample_number(store, "SELECT count(*) FROM span"), 0);
+    writer_free(writer);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queue),
         cmocka_unit_test(test_refused_row),
         cmocka_unit_test(test_full_store),
+        cmocka_unit_test(test_tended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
