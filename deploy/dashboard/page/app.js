@@ -279,9 +279,10 @@ function pause() {
     say(state.paused ? 'Paused. The receiver goes on.' : 'Live again.');
     if (!state.paused) {
         const back = state.heldBack;
+        const added = state.held;
         state.held = 0;
         state.heldBack = new Map();
-        for (const [name, data] of back) if (name !== 'contexts') heard(name, data);
+        for (const [name, data] of back) heard(name, name === 'contexts' ? { ...data, added } : data);
         if (back.size > 0 && state.view.object !== null) update();
     }
     drawLive();

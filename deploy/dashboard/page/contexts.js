@@ -188,7 +188,8 @@ class Contexts {
             this.table.redraw();
             this.table.table.focus();
         }
-        if (!same) this.waiting(data.newest > this.upto ? data.newest - this.upto : 0);
+        if (!same) this.waiting(data.newest > this.upto ? null : 0);
+        else if (data.newest > this.upto && this.added === 0) this.waiting(null);
     }
 
     // A list that is asked for again keeps its end.
@@ -252,15 +253,16 @@ class Contexts {
         this.update();
     }
 
+    // null: some, and nobody has counted them, since the list was away or the stream was.
     waiting(added) {
         this.added = added;
         this.fresh.disabled = added === 0;
-        setText(this.fresh, added === 0 ? 'up to date' : `${number(added)} new`);
+        setText(this.fresh, added === null ? 'newer ones' : added === 0 ? 'up to date' : `${number(added)} new`);
     }
 
     live(what, data) {
         if (what !== 'contexts' || this.upto === null) return;
-        this.waiting(Math.max(this.added, 0) + data.added);
+        this.waiting(this.added === null ? null : this.added + data.added);
         if (performance.now() - this.kindsAsked < AGAIN) return;
         this.kindsAsked = performance.now();
         this.ctx.ask('/contexts', { limit: 1 }).then(answer => this.kinds.show(answer), () => {});
