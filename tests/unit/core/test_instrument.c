@@ -232,6 +232,12 @@ static void test_texts_that_change_in_their_place(void **state)
     assert_ptr_equal(logctx_point(counter, attrs, 2), second);
     text[7] = 'e';
     assert_ptr_equal(logctx_point(counter, attrs, 2), first);
+    const logctx_attr_t turned[] = {attrs[1], attrs[0]}, twice[] = {attrs[0], attrs[0]};
+    for (int i = 0; i < 2; i++) {
+        assert_ptr_equal(logctx_point(counter, turned, 2), first);
+        assert_ptr_equal(logctx_point(counter, attrs, 2), first);
+        assert_ptr_equal(logctx_point(counter, twice, 2), logctx_point(counter, attrs, 1));
+    }
 
     logctx_attr_t changed[] = {attrs[0], attrs[1]};
     changed[0].value.as.bytes.length = 4;
