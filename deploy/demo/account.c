@@ -60,9 +60,9 @@ bool account_write(const char *path, const logctx_otlp_books_t *sent)
 #define PUT(of, field) fprintf(file, ", \"" #field "\": %" PRIu64, of.field)
     fprintf(file, "{\"started_unix_ns\": %" PRIu64, logctx_start_unix_ns());
     PUT(account, connections), PUT(account, requests_total), PUT(account, cancelled), PUT(account, worker_jobs),
-        PUT(account, ranked), PUT(account, backgrounds), PUT(account, background_runs), PUT(account, startups),
-        PUT(account, shutdowns), PUT(account, transactions), PUT(account, rows), PUT(account, bugs_lost),
-        PUT(account, bugs_leaked), PUT(account, bugs_restarted);
+        PUT(account, queries), PUT(account, ranked), PUT(account, backgrounds), PUT(account, background_runs),
+        PUT(account, startups), PUT(account, shutdowns), PUT(account, transactions), PUT(account, rows),
+        PUT(account, bugs_lost), PUT(account, bugs_leaked), PUT(account, bugs_restarted);
     fprintf(file, ",\n\"requests\": [");
     for (const struct series *s = series; s->count; s++)
         fprintf(file, "%s{\"kind\": \"%s\", \"status\": %d, \"count\": %" PRIu64 "}", s == series ? "" : ",\n",

@@ -12,8 +12,8 @@
 
 // Written by the loop's thread.
 struct account {
-    uint64_t connections, requests_total, cancelled, worker_jobs, ranked, backgrounds, background_runs, startups,
-        shutdowns;
+    uint64_t connections, requests_total, cancelled, worker_jobs, queries, ranked, backgrounds, background_runs,
+        startups, shutdowns;
     uint64_t transactions, rows, bugs_lost, bugs_leaked, bugs_restarted;
 };
 extern struct account account;

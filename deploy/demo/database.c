@@ -77,10 +77,11 @@ void database_close(void)
 
 // ---- The pool ----
 
-// On a worker thread: the loop's thread leaves the query alone until on_end().
+// On a worker thread: the loop's thread leaves the query alone until on_end(). What it costs there is charged to a child.
 static void work(uv_work_t *request)
 {
     database_query_t *query = request->data;
+    LOGCTX_SCOPE(logctx_new_on_thread(query->ctx));
     sqlite3_stmt *statement = NULL;
     query->status = sqlite3_prepare_v2(query->connection, query->sql, -1, &statement, NULL);
     while (!query->status && sqlite3_step(statement) == SQLITE_ROW)
@@ -99,6 +100,9 @@ static void on_end(uv_work_t *request, int status)
 {
     database_query_t *query = request->data;
     idle[idle_count++] = query->connection;
+    account.queries++;
+    account.transactions++;
+    account.rows += (uint64_t)query->rows;
     logctx_set_current(query->ctx);
     logctx_db_end(&query->cost);
     logctx_db_fetched(query->rows);

@@ -205,8 +205,6 @@ static void rank(connection_t *c)
 static void on_found(database_query_t *query)
 {
     connection_t *c = query->user;
-    account.transactions++;
-    account.rows += (uint64_t)query->rows;
     if (!c->stop && !query->status) {
         logctx_set_current(c->ctx);
         rank(c);

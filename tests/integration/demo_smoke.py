@@ -251,7 +251,7 @@ def first_run(program):
 def balance(stats):
     library = stats["library"]
     check("all requests are answered", sum(row["count"] for row in stats["requests"]), stats["requests_total"])
-    made = stats["requests_total"] + stats["worker_jobs"] + stats["ranked"] + stats["backgrounds"]
+    made = stats["requests_total"] + stats["worker_jobs"] + stats["queries"] + stats["ranked"] + stats["backgrounds"]
     check("contexts made", library["created"], made)
     check("contexts ended", (library["ended"], library["live"]), (library["created"], 0))
 

@@ -180,6 +180,7 @@ def expected_spans(stats):
     for row in stats["requests"]:
         wanted[row["kind"], "request"] += row["count"]
     wanted["GET /report", "thread"] += stats["worker_jobs"]
+    wanted["GET /search/{id}", "thread"] += stats["queries"]
     wanted["GET /search/{id}-rank", "nested"] += stats["ranked"]
     wanted["prune_rooms", "background"] += stats["background_runs"]
     wanted["main", "background"] += stats["startups"]
@@ -320,7 +321,9 @@ class EndToEnd(unittest.TestCase):
             self.assertEqual((span["trace_id"], span["trace_state"]), (TRACE_ID, "vendor=1"))
         (part,) = self.spans_of("GET /search/{id}-rank")
         self.assertEqual(by_id[part["parent_span_id"]]["name"], "GET /search/{id}")
-        roots = [span for span in contexts(self.run_.spans) if span not in remote + [worker, part]]
+        (query,) = [span for span in self.spans_of("GET /search/{id}") if attribute(span, "logctx.type") == "thread"]
+        self.assertEqual(by_id[query["parent_span_id"]], by_id[part["parent_span_id"]])
+        roots = [span for span in contexts(self.run_.spans) if span not in remote + [worker, part, query]]
         self.assertEqual({span["parent_span_id"] for span in roots}, {""})
         self.assertEqual(len({span["trace_id"] for span in roots}), len(roots))
         (late,) = self.spans_of("logctx.transition_error")
