@@ -91,7 +91,7 @@ static double add_up(struct increase *increase, const struct counter_series *ser
         struct point point = point_of(row);
         if (has_last)
             sum += series->delta ? point.value : continues(&last, &point) ? point.value - last.value : point.value;
-        else if (series->delta || whole || point.start > from)
+        else if (series->delta || whole || point.start >= from)
             sum += point.value;
         last = point;
         has_last = true;

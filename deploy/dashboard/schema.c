@@ -72,6 +72,9 @@ static const char *const steps[] = {
     "CREATE TABLE arrival (time INTEGER PRIMARY KEY, span INTEGER NOT NULL, point INTEGER NOT NULL) STRICT;"
     "INSERT INTO counter (name, value) SELECT 'contexts pruned', max(0, value - (SELECT sum(contexts) FROM resource)) "
     "  FROM counter WHERE name = 'contexts received';",
+
+    // Errors of one place: how many there were when, without a look at any other.
+    "CREATE INDEX transition_error_place ON transition_error (kind, found_by, set_by, time, resource, span);",
 };
 
 enum { VERSION = sizeof steps / sizeof steps[0] };

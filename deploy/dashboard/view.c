@@ -20,6 +20,9 @@ static const struct view views[] = {
     {.path = VIEW_LIVE}, // answered by live.c
     {.path = "/now", .answer = view_now},
     {.path = "/contexts", .rules = view_contexts_rules, .answer = view_contexts},
+    {.path = "/trace", .takes_rest = true, .needs_rest = true, .answer = view_trace},
+    {.path = "/losses", .answer = view_losses},
+    {.path = "/losses", .takes_rest = true, .needs_rest = true, .answer = view_loss},
 };
 
 const struct view *view_find(const char *url, const char **rest)
@@ -46,7 +49,7 @@ void view_refuse(struct view_call *call, unsigned status, const char *format, ..
     va_end(arguments);
 }
 
-static void refuse_failed(struct view_call *call)
+void view_failed(struct view_call *call)
 {
     if (call->outcome.status != 200)
         return;
@@ -76,7 +79,7 @@ sqlite3_stmt *view_query(struct view_call *call, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
     if (sqlite3_prepare_v2(call->db, sql, -1, &statement, NULL) != SQLITE_OK) {
-        refuse_failed(call);
+        view_failed(call);
         return NULL;
     }
     bind_name(statement, ":service", call->service);
@@ -89,7 +92,7 @@ sqlite3_stmt *view_query(struct view_call *call, const char *sql)
 bool view_finish(struct view_call *call, sqlite3_stmt *statement)
 {
     if (statement != NULL && sqlite3_finalize(statement) != SQLITE_OK)
-        refuse_failed(call);
+        view_failed(call);
     return call->outcome.status == 200;
 }
 
@@ -163,7 +166,7 @@ bool view_begin(struct view_call *call)
     read_window(call);
     sqlite3_progress_handler(call->db, 4000, has_to_end, call);
     if (sqlite3_exec(call->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
-        refuse_failed(call);
+        view_failed(call);
     if (call->outcome.status == 200)
         view_head(call);
     return call->outcome.status == 200;

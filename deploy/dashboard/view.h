@@ -71,6 +71,9 @@ void view_end(struct view_call *call);
 /* All of it: head and answer. Returns the JSON text, from malloc; NULL: call->outcome says why. */
 char *view_answer(const struct view *view, struct view_call *call, size_t *length);
 
+/* The answer will be an error, for what the database failed with last. */
+void view_failed(struct view_call *call);
+
 /* The answer will be an error with this sentence. */
 void view_refuse(struct view_call *call, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -111,6 +114,9 @@ void view_head(struct view_call *call);
 
 view_fn view_now;
 view_fn view_contexts;
+view_fn view_trace;
+view_fn view_losses;
+view_fn view_loss;
 extern const struct param_rule view_contexts_rules[];
 
 #endif

@@ -174,7 +174,8 @@ static void test_earlier_version(void **state)
     send_traces(store, 0, 10);
     sample_receive_json(store, SIGNAL_METRICS, sample_counter("x", 1, 100));
     static const char back[] =
-        "DROP INDEX span_end; DROP INDEX transition_error_time; DROP INDEX point_time; DROP INDEX link_target;"
+        "DROP INDEX span_end; DROP INDEX transition_error_time; DROP INDEX transition_error_place;"
+        "DROP INDEX point_time; DROP INDEX link_target;"
         "DROP TABLE arrival; DELETE FROM span WHERE id = 1; UPDATE counter SET value = 1 WHERE name = 'spans pruned';"
         "DELETE FROM counter WHERE name = 'contexts pruned'; ALTER TABLE resource DROP COLUMN contexts;"
         "INSERT INTO transition_error (span, late, time, kind) VALUES (5, 0, 7, 'context_lost');"
