@@ -13,6 +13,7 @@
 
 #include "put.h"
 #include "store_read.h"
+#include "view_alerts.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -27,6 +28,7 @@ struct topic {
     int64_t newest;
     int64_t losses;
     int64_t losses_last_minute;
+    uint64_t alerts; // alerts_mark
     bool looked;
 };
 
@@ -225,6 +227,21 @@ static void print_losses(struct view_call *call, struct topic *topic, FILE *out)
     topic->losses_last_minute = last_minute;
 }
 
+static void print_alerts(struct view_call *call, struct topic *topic, FILE *out)
+{
+    struct alert_board *board = malloc(sizeof *board);
+    if (board != NULL && alert_board_of(call, board)) {
+        uint64_t mark = alerts_mark(board);
+        json_t *data = json_object();
+        alerts_put_all(data, board);
+        if (topic->looked && mark != topic->alerts)
+            print_event(out, "alerts", data);
+        json_decref(data);
+        topic->alerts = mark;
+    }
+    free(board);
+}
+
 // What is new of a topic, as events; from malloc, NULL: nothing can be said now.
 static char *look(struct live *live, sqlite3 *db, struct topic *topic, size_t *length)
 {
@@ -249,6 +266,7 @@ static char *look(struct live *live, sqlite3 *db, struct topic *topic, size_t *l
         view_now(&call);
         print_contexts(&call, topic, out);
         print_losses(&call, topic, out);
+        print_alerts(&call, topic, out);
         if (call.outcome.status == 200)
             print_event(out, "now", call.out);
         topic->looked = true;

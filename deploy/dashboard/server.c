@@ -3,6 +3,7 @@
 // server_internal.h says.
 
 #include "server_internal.h"
+#include "view_alerts.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -379,6 +380,7 @@ static bool start_readers(struct server *server)
 {
     address_print(&server->address, server->settings.address, sizeof server->settings.address);
     server->settings.limits = server->options.limits;
+    server->settings.boards = alert_boards_new();
     server->readers = readers_start(&server->settings, server->options.db_path);
     server->live = live_start(&server->settings, server->options.db_path);
     return server->readers != NULL && server->live != NULL;
@@ -452,6 +454,7 @@ void server_stop(struct server *server)
         readers_free(server->readers);
     if (server->live != NULL)
         live_free(server->live);
+    alert_boards_free(server->settings.boards);
     if (server->listener >= 0)
         close(server->listener);
     pthread_cond_destroy(&server->idle);

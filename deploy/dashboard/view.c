@@ -23,6 +23,7 @@ static const struct view views[] = {
     {.path = "/trace", .takes_rest = true, .needs_rest = true, .answer = view_trace},
     {.path = "/losses", .answer = view_losses},
     {.path = "/losses", .takes_rest = true, .needs_rest = true, .answer = view_loss},
+    {.path = "/alerts", .answer = view_alerts},
 };
 
 const struct view *view_find(const char *url, const char **rest)

@@ -24,10 +24,13 @@ enum { VIEW_REST_SIZE = 96 };
 /* The path of the one that goes on: it has no answer. */
 #define VIEW_LIVE "/live"
 
+struct alert_boards;
+
 /* What is the same for all answers. Constant while the server runs. */
 struct view_settings {
     char address[80]; /* where it listens */
     struct store_limits limits;
+    struct alert_boards *boards; /* shared by the answers, with a lock of its own; NULL: none */
 };
 
 /* One question. `out` has the head already; the answer adds its members. */
@@ -117,6 +120,7 @@ view_fn view_contexts;
 view_fn view_trace;
 view_fn view_losses;
 view_fn view_loss;
+view_fn view_alerts;
 extern const struct param_rule view_contexts_rules[];
 
 #endif

@@ -10,6 +10,7 @@
 #include "in_flight.h"
 #include "put.h"
 #include "view.h"
+#include "view_alerts.h"
 
 enum { KINDS_SHOWN = 5, WAITS_MAX = 20000 };
 
@@ -273,13 +274,13 @@ static void put_unattributed(const struct history *history, json_t *tiles)
     free(shares);
 }
 
-// Nothing is evaluated here yet, and so nothing is quiet either.
 static void put_alerts(struct view_call *call)
 {
+    struct alert_board *board = malloc(sizeof *board);
     json_t *alerts = put_object(call->out, "alerts");
-    put_null(alerts, "evaluated");
-    put_whole(alerts, "quiet", 0);
-    put_list(alerts, "rules");
+    if (board != NULL && alert_board_of(call, board))
+        alerts_put_active(alerts, board);
+    free(board);
 }
 
 void view_now(struct view_call *call)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// GET /losses and /losses/GROUP of a real dashboard, held to what was sent. One thread.
+// GET /losses, /losses/GROUP and /alerts of a real dashboard, held to what was sent. One thread.
 
 #include <setjmp.h>
 #include <signal.h>
@@ -354,6 +354,39 @@ static void test_refusals(void **state)
     json_decref(get("/losses/0000000000000000", 404));
 }
 
+static json_t *alert_of(json_t *alerts, const char *id)
+{
+    size_t i;
+    json_t *rule;
+    json_array_foreach(views_at(alerts, "rules"), i, rule) if (strcmp(views_string(rule, "id"), id) == 0) return rule;
+    fail_msg("there is no alert %s", id);
+    return NULL;
+}
+
+static void test_alerts(void **state)
+{
+    (void)state;
+    json_t *alerts = get("/alerts", 200);
+    views_expect_near(alerts, "evaluated", VIEWS_EPOCH + TO);
+    views_expect_near(alerts, "interval", 5);
+    views_expect_count(alerts, "rules", 13);
+    // 13 errors counted in 300 s would be 2.6 a minute; they came within the window of this rule.
+    json_t *burst = alert_of(alerts, "loss_burst");
+    views_expect_text(burst, "state", "quiet");
+    views_expect_text(burst, "alert", "LogctxLossBurst");
+    views_expect_text(burst, "severity", "critical");
+    views_expect_text(burst, "unit", "errors/min");
+    views_expect_text(burst, "runbook", "docs/runbook.md#logctxlossburst");
+    views_expect_near(burst, "limit", 60);
+    views_expect_near(burst, "for", 300);
+    views_expect_near(burst, "value", (5.0 + 8) / 5);
+    views_expect_null(burst, "since");
+    views_expect_text(burst, "sentence", "2.6 losses per minute over 5 min; the limit is 60.");
+    views_expect_text(alert_of(alerts, "unattributed_cpu"), "state", "unknown");
+    views_expect_null(alert_of(alerts, "unattributed_cpu"), "value");
+    json_decref(alerts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_the_recorder),
         cmocka_unit_test(test_a_late_error_and_one_of_tomorrow),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_alerts),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
