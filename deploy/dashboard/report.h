@@ -43,5 +43,6 @@ void report_contexts(struct report *report);
 void report_process(struct report *report);
 void report_errors(struct report *report);
 void report_books(struct report *report);
+void report_alerts(struct report *report);
 
 #endif

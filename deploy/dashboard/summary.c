@@ -156,6 +156,7 @@ static bool print_sections(struct report *report, const char *path, char *why, s
         report_errors(report);
     }
     report_books(report);
+    report_alerts(report);
     sqlite3_exec(report->db, "ROLLBACK", NULL, NULL, NULL);
     if (report->failed[0] == '\0')
         return true;
