@@ -13,11 +13,13 @@
 #define SECOND INT64_C(1000000000)
 
 // A board that is older cannot tell what was in between. How far back it is looked, and in which steps: as long as an
-// alert is pending as Prometheus would, and then somewhat coarser, since only the time that is shown depends on it.
+// alert is pending as often as Prometheus would, or twenty times, which is enough for long ones; and then far coarser,
+// since only the time that is shown depends on it.
 #define FORGOTTEN (60 * SECOND)
 #define LOOK_BACK (3600 * SECOND)
 #define STEP (15 * SECOND)
-#define COARSE_STEP (60 * SECOND)
+#define STEPS_OF_HOLD 20
+#define COARSE_STEP (300 * SECOND)
 
 const char *const alert_state_names[] = {
     [ALERT_UNKNOWN] = "unknown", [ALERT_QUIET] = "quiet", [ALERT_PENDING] = "pending", [ALERT_FIRING] = "firing"};
@@ -59,8 +61,10 @@ static int64_t look_back(struct evaluation *evaluation, int alert, const struct 
         reader->resources[0] = group->resource;
         reader->resource_count = 1;
     }
+    int64_t hold = alert_table[alert].hold * SECOND;
+    int64_t fine = hold / STEPS_OF_HOLD > STEP ? hold / STEPS_OF_HOLD : STEP;
     while (now - since < LOOK_BACK && !reader->failed) {
-        int64_t step = now - since < alert_table[alert].hold * SECOND ? STEP : COARSE_STEP;
+        int64_t step = now - since < hold ? fine : COARSE_STEP;
         if (!held(evaluation, alert, group, since - step))
             break;
         since -= step;

@@ -19,12 +19,15 @@ bool increase_init(struct increase *increase, sqlite3 *db)
 {
     static const char newest[] = "SELECT time, start, coalesce(value, count) FROM point WHERE series = ? AND time <= ? "
                                  "AND coalesce(value, count) IS NOT NULL ORDER BY time DESC LIMIT 1";
+    static const char oldest[] = "SELECT time, start, coalesce(value, count) FROM point WHERE series = ? AND time > ? "
+                                 "AND coalesce(value, count) IS NOT NULL ORDER BY time LIMIT 1";
     static const char between[] = "SELECT time, start, coalesce(value, count) FROM point WHERE series = ? AND time > ? "
                                   "AND time <= ? AND coalesce(value, count) IS NOT NULL ORDER BY time";
     static const char reported[] = "SELECT EXISTS (SELECT 1 FROM series WHERE resource = ?1 AND EXISTS "
                                    "(SELECT 1 FROM point WHERE series = series.id AND time <= ?2))";
     *increase = (struct increase){.failed = false};
     increase->failed = sqlite3_prepare_v2(db, newest, -1, &increase->newest, NULL) != SQLITE_OK ||
+                       sqlite3_prepare_v2(db, oldest, -1, &increase->oldest, NULL) != SQLITE_OK ||
                        sqlite3_prepare_v2(db, between, -1, &increase->between, NULL) != SQLITE_OK ||
                        sqlite3_prepare_v2(db, reported, -1, &increase->reported, NULL) != SQLITE_OK;
     return !increase->failed;
@@ -33,6 +36,7 @@ bool increase_init(struct increase *increase, sqlite3 *db)
 bool increase_clear(struct increase *increase)
 {
     sqlite3_finalize(increase->newest);
+    sqlite3_finalize(increase->oldest);
     sqlite3_finalize(increase->between);
     sqlite3_finalize(increase->reported);
     return !increase->failed;
@@ -49,11 +53,11 @@ static struct point point_of(sqlite3_stmt *row)
     return (struct point){sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1), sqlite3_column_double(row, 2)};
 }
 
-static bool newest(struct increase *increase, int64_t series, int64_t until, struct point *point)
+// The point of one of the two queries that give one at a moment.
+static bool find(struct increase *increase, sqlite3_stmt *row, int64_t series, int64_t moment, struct point *point)
 {
-    sqlite3_stmt *row = increase->newest;
     sqlite3_bind_int64(row, 1, series);
-    sqlite3_bind_int64(row, 2, until);
+    sqlite3_bind_int64(row, 2, moment);
     bool found = sqlite3_step(row) == SQLITE_ROW;
     if (found)
         *point = point_of(row);
@@ -100,15 +104,22 @@ static double add_up(struct increase *increase, const struct counter_series *ser
     return sum;
 }
 
+// The usual case needs no more than two ends: a cumulative sum that says when it began, and did not begin anew.
+static bool is_simple(const struct counter_series *series, const struct point *first, const struct point *last)
+{
+    return !series->delta && continues(first, last) && last->start > PLAUSIBLE_START;
+}
+
 double increase_of(struct increase *increase, const struct counter_series *series, int64_t from, int64_t to)
 {
-    struct point before, last;
-    if (!newest(increase, series->id, to, &last) || last.time <= from)
+    struct point before, first, last;
+    if (!find(increase, increase->newest, series->id, to, &last) || last.time <= from)
         return NAN;
-    bool has_before = newest(increase, series->id, from, &before);
-    // The usual case needs no more than its two ends: a cumulative sum that says when it began, and did not begin anew.
-    if (has_before && !series->delta && continues(&before, &last) && last.start > PLAUSIBLE_START)
-        return last.value - before.value;
-    bool whole = !has_before && (series->whole || had_reported(increase, series->resource, from));
-    return add_up(increase, series, has_before ? &before : NULL, whole, from, to);
+    if (find(increase, increase->newest, series->id, from, &before))
+        return is_simple(series, &before, &last) ? last.value - before.value
+                                                 : add_up(increase, series, &before, false, from, to);
+    bool whole = series->whole || had_reported(increase, series->resource, from);
+    if (find(increase, increase->oldest, series->id, from, &first) && is_simple(series, &first, &last))
+        return last.value - (whole || first.start >= from ? 0 : first.value);
+    return add_up(increase, series, NULL, whole, from, to);
 }

@@ -15,6 +15,7 @@
 /* Prepared queries about the points of one series. */
 struct increase {
     sqlite3_stmt *newest; /* at or before a moment */
+    sqlite3_stmt *oldest; /* after a moment */
     sqlite3_stmt *between;
     sqlite3_stmt *reported; /* whether anything came of a resource up to a moment */
     bool failed;            /* a query did not come to its end */
