@@ -53,7 +53,8 @@ static inline void put_bool(json_t *object, const char *key, bool value)
 /* A time of the store as Unix seconds; 0 and less: there is none. */
 static inline void put_time(json_t *object, const char *key, int64_t unix_nano)
 {
-    double seconds = (double)(unix_nano / 1000000000) + (double)(unix_nano % 1000000000) / 1e9;
+    int64_t whole = unix_nano / 1000000000;
+    double seconds = (double)whole + (double)(unix_nano % 1000000000) / 1e9;
     put_real(object, key, unix_nano > 0 ? seconds : NAN);
 }
 
