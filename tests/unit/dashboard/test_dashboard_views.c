@@ -143,6 +143,54 @@ static void test_negotiation(void **state)
     response_free(&response);
 }
 
+// The files of the page, if it is compiled in: their bytes, and that a browser need not fetch them twice.
+static void test_assets(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < page_asset_count; i++) {
+        const struct asset *asset = &page_assets[i];
+        char target[256];
+        char known[128];
+        snprintf(target, sizeof target, "/assets/%s", asset->name);
+        struct response response = get(target, "");
+        assert_int_equal(response.status, 200);
+        assert_string_equal(response_header(&response, "Content-Type"), asset->type);
+        assert_string_equal(response_header(&response, "ETag"), asset->etag);
+        assert_int_equal(response.length, asset->length);
+        assert_memory_equal(response.body, asset->bytes, asset->length);
+        response_free(&response);
+        snprintf(known, sizeof known, "If-None-Match: \"x\", %s\r\n", asset->etag);
+        response = get(target, known);
+        assert_int_equal(response.status, 304);
+        assert_int_equal(response.length, 0);
+        response_free(&response);
+        response = get(target, "If-None-Match: \"x\"\r\n");
+        assert_int_equal(response.status, 200);
+        response_free(&response);
+    }
+    struct response response = get("/", "Accept: text/html\r\n");
+    assert_int_equal(response.status, page_asset_count > 0 ? 303 : 200);
+    response_free(&response);
+    response = get("/", "Accept: */*\r\n");
+    assert_int_equal(response.status, 200);
+    assert_non_null(strstr(response.body, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:"));
+    response_free(&response);
+}
+
+// What was received is there after a restart, and views tell it.
+static void test_restart(void **state)
+{
+    (void)state;
+    send_json("/v1/traces", sample_traces(0, 50));
+    assert_int_equal(dashboard_stop(&dashboard, SIGKILL), SIGKILL);
+    dashboard_restart(&dashboard, NULL);
+    json_t *answer = ask("/contexts?to=60&window=60", 200);
+    assert_int_equal(number(answer, "matched"), 50);
+    assert_int_equal(number(answer, "store/contexts"), 50);
+    assert_int_equal(number(answer, "services/0/contexts"), 50);
+    json_decref(answer);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -231,7 +279,8 @@ static void test_rates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVED(test_empty), SERVED(test_negotiation), SERVED(test_refusals), SERVED(test_contexts), SERVED(test_rates),
+        SERVED(test_empty),   SERVED(test_negotiation), SERVED(test_refusals), SERVED(test_assets),
+        SERVED(test_restart), SERVED(test_contexts),    SERVED(test_rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
