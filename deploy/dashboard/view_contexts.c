@@ -8,6 +8,7 @@
 #include "attribute_text.h"
 #include "put.h"
 #include "search.h"
+#include "segments.h"
 #include "view.h"
 
 enum { KINDS_SHOWN = 500, LIMIT = 200, LIMIT_MAX = 1000 };
@@ -157,14 +158,36 @@ static void put_hex(json_t *row, const char *key, sqlite3_stmt *statement, int c
     put_text(row, key, text);
 }
 
-// What stands in attributes alone.
-static void put_life(json_t *row, sqlite3_stmt *statement)
+// Where a life went; null: it does not say, or not in a form that can be read.
+static void put_split(json_t *row, const char *text, int64_t life)
 {
-    json_t *attributes = json_loads(view_text_of(statement, COLUMN_ATTRIBUTES), 0, NULL);
+    struct segments segments;
+    const char *why;
+    if (text == NULL || !segments_read(text, &segments, &why)) {
+        put_null(row, "split");
+        return;
+    }
+    int64_t life_us = life > 0 ? life / 1000 : 0;
+    segments_flatten(&segments, life_us);
+    struct split split = segments_split(&segments, life_us);
+    json_t *object = put_object(row, "split");
+    for (int state = 0; state < SEGMENT_STATES; state++)
+        put_real(object, segment_state_names[state], split.states[state]);
+    put_real(object, "idle", split.idle);
+}
+
+// What stands in attributes alone.
+static void put_life(json_t *row, sqlite3_stmt *statement, int64_t life)
+{
+    const char *text = view_text_of(statement, COLUMN_ATTRIBUTES);
+    json_t *attributes = text != NULL ? json_loads(text, 0, NULL) : NULL;
     char *thread = attribute_print(attributes, "thread.id");
+    char *segments = attribute_print(attributes, "logctx.segments");
     put_text(row, "thread", thread);
-    put_null(row, "split");
+    put_split(row, segments, life);
+    // How long it was ready before it ran, nothing tells of a single context.
     put_null(row, "delay");
+    free(segments);
     free(thread);
     json_decref(attributes);
 }
@@ -191,7 +214,7 @@ static void put_context(json_t *row, int64_t id, const struct search *search, sq
     put_text(row, "error", slip != NULL ? search->error_kinds[slip->kind].name : NULL);
     put_bool(row, "failed", sqlite3_column_int(statement, COLUMN_STATUS) == 2);
     put_text(row, "status_message", view_text_of(statement, COLUMN_MESSAGE));
-    put_life(row, statement);
+    put_life(row, statement, end - start);
 }
 
 static void put_rows(struct view_call *call, const struct search *search)

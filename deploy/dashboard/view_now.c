@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <alerts.h>
+
 #include "history.h"
 #include "in_flight.h"
 #include "put.h"
@@ -13,9 +15,6 @@
 #include "view_alerts.h"
 
 enum { KINDS_SHOWN = 5, WAITS_MAX = 20000 };
-
-// Of all CPU of contexts, loops and unattributed: more than that a clean run does not have.
-#define UNATTRIBUTED_LIMIT 0.02
 
 typedef double values_t[HISTORY_STEPS_MAX];
 
@@ -259,7 +258,7 @@ static void put_unattributed(const struct history *history, json_t *tiles)
         share[s] = contexts[s] > 0 ? lost[s] / contexts[s] : NAN;
     }
     put_tile(history, tile, share);
-    put_real(tile, "limit", UNATTRIBUTED_LIMIT);
+    put_real(tile, "limit", alert_table[ALERT_UNATTRIBUTED_CPU].limit);
     put_real(tile, "cpu", last_of(history, lost));
     json_t *list = put_list(tile, "loops");
     struct share *shares = read_shares(history, HISTORY_UNATTRIBUTED, &count);

@@ -127,6 +127,10 @@ static void send_span(const struct span *span, int id)
         attribute(out, "logctx.cpu.time", "\"doubleValue\":%g", span->cpu / 1e3);
     if (span->wait >= 0)
         attribute(out, "logctx.db.wait_time", "\"doubleValue\":%g", span->wait / 1e3);
+    if (span->length == 500)
+        attribute(out, "logctx.segments", "\"stringValue\":\"0+100000:run 200000+100000:pool 350000+50000:txn\"");
+    if (span->length == 40)
+        attribute(out, "logctx.segments", "\"stringValue\":\"0+100000:run or so\"");
     if (span->room != NULL)
         attribute(out, "room", "%s", span->room);
     fprintf(out, "]");
@@ -243,6 +247,17 @@ static void test_rows(void **state)
     assert_true(fabs(json_number_value(json_object_get(row, "start")) - 1000.3) < 1e-6);
     row = json_array_get(json_object_get(answer, "rows"), 0);
     assert_true(json_is_null(json_object_get(json_object_get(row, "usage"), "cpu")));
+    row = json_array_get(json_object_get(answer, "rows"), 1);
+    const json_t *split = json_object_get(row, "split");
+    static const struct {
+        const char *state;
+        double seconds;
+    } parts[] = {{"run", 0.1}, {"pool", 0.1}, {"txn", 0.05}, {"idle", 0.25}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        assert_true(fabs(json_number_value(json_object_get(split, parts[i].state)) - parts[i].seconds) < 1e-6);
+    // One that cannot be read, and one that is not there.
+    for (size_t i = 2; i < 4; i++)
+        assert_true(json_is_null(json_object_get(json_array_get(json_object_get(answer, "rows"), i), "split")));
     assert_int_equal(json_integer_value(json_object_get(answer, "newest")), 5);
     assert_int_equal(json_array_size(json_object_get(answer, "types")), 3);
     assert_int_equal(json_array_size(json_object_get(answer, "error_kinds")), 2);
