@@ -211,6 +211,60 @@ static void test_losses(void **state)
     leave(&stream);
 }
 
+// The counter of an error that no program should make, with one of them, as of now.
+static void send_count(void)
+{
+    char *json = NULL;
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    assert_true(
+        asprintf(&json,
+                 "{\"resourceMetrics\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{"
+                 "\"stringValue\":\"demo\"}}]},\"scopeMetrics\":[{\"scope\":{\"name\":\"logctx\"},\"metrics\":[{"
+                 "\"name\":\"logctx.transition.errors\",\"sum\":{\"aggregationTemporality\":2,\"isMonotonic\":true,"
+                 "\"dataPoints\":[{\"asInt\":\"1\",\"startTimeUnixNano\":\"%lld000000000\",\"timeUnixNano\":"
+                 "\"%lld%09ld\",\"attributes\":[{\"key\":\"logctx.error.kind\",\"value\":{\"stringValue\":"
+                 "\"restarted_finished\"}}]}]}}]}]}]}",
+                 (long long)time.tv_sec - 9, (long long)time.tv_sec, time.tv_nsec) > 0);
+    int connection = client_connect(&dashboard);
+    struct response response = client_post(connection, "/v1/metrics", JSON, json, strlen(json));
+    assert_int_equal(response.status, 200);
+    response_free(&response);
+    close(connection);
+    free(json);
+}
+
+static void test_alerts(void **state)
+{
+    (void)state;
+    send_traces(0, 1);
+    struct stream stream = follow(200);
+    json_t *event = next(&stream, "now");
+    json_t *alerts = json_object_get(event, "alerts");
+    assert_int_equal(json_array_size(json_object_get(alerts, "rules")), 0);
+    assert_int_equal(number(alerts, "quiet"), 0); // nothing is known: no metrics have come
+    json_decref(event);
+    send_count();
+    event = next(&stream, "alerts");
+    size_t i;
+    json_t *rule;
+    int firing = 0;
+    json_array_foreach(json_object_get(event, "rules"), i, rule)
+    {
+        if (strcmp(json_string_value(json_object_get(rule, "state")), "firing") != 0)
+            continue;
+        firing++;
+        assert_string_equal(json_string_value(json_object_get(rule, "id")), "context_restarted");
+    }
+    assert_int_equal(firing, 1);
+    json_decref(event);
+    event = next(&stream, "now");
+    rule = json_array_get(json_object_get(json_object_get(event, "alerts"), "rules"), 0);
+    assert_string_equal(json_string_value(json_object_get(rule, "alert")), "LogctxContextRestarted");
+    json_decref(event);
+    leave(&stream);
+}
+
 static void test_too_many(void **state)
 {
     (void)state;
@@ -258,7 +312,8 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVED(test_events), SERVED(test_losses), SERVED(test_too_many), SERVED(test_end), SERVED(test_refused),
+        SERVED(test_events),   SERVED(test_losses), SERVED(test_alerts),
+        SERVED(test_too_many), SERVED(test_end),    SERVED(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
