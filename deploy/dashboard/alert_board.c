@@ -14,7 +14,7 @@
 
 // A board that is older cannot tell what was in between. How far back it is looked, and in which steps: as long as an
 // alert is pending as often as Prometheus would, or twenty times, which is enough for long ones; and then far coarser,
-// since only the time that is shown depends on it.
+// since only the time that is shown depends on it. Where it did not hold any more, that step is halved.
 #define FORGOTTEN (60 * SECOND)
 #define LOOK_BACK (3600 * SECOND)
 #define STEP (15 * SECOND)
@@ -65,8 +65,11 @@ static int64_t look_back(struct evaluation *evaluation, int alert, const struct 
     int64_t fine = hold / STEPS_OF_HOLD > STEP ? hold / STEPS_OF_HOLD : STEP;
     while (now - since < LOOK_BACK && !reader->failed) {
         int64_t step = now - since < hold ? fine : COARSE_STEP;
-        if (!held(evaluation, alert, group, since - step))
+        if (!held(evaluation, alert, group, since - step)) {
+            while ((step /= 2) >= STEP / 2)
+                since -= held(evaluation, alert, group, since - step) ? step : 0;
             break;
+        }
         since -= step;
     }
     memcpy(reader->resources, all, sizeof all);

@@ -69,6 +69,16 @@ static void fill(const char *form, const struct replacement *replacements, size_
     out[used] = '\0';
 }
 
+// "1 switches over" becomes "1 switch over".
+static void make_singular(char *sentence)
+{
+    size_t end = 2 + strcspn(sentence + 2, " ");
+    size_t drop =
+        end > 4 && (memcmp(sentence + end - 4, "ches", 4) == 0 || memcmp(sentence + end - 4, "sses", 4) == 0) ? 2 : 1;
+    if (end > 3 && sentence[end - 1] == 's')
+        memmove(sentence + end - drop, sentence + end, strlen(sentence + end) + 1);
+}
+
 static void tell(const struct alert *alert, const struct signal_group *group, char out[ALERT_SENTENCE_SIZE])
 {
     struct replacement replacements[] = {
@@ -81,6 +91,8 @@ static void tell(const struct alert *alert, const struct signal_group *group, ch
     duration(alert->signal == ALERT_SILENCE && group->holds ? group->value : alert->lately, replacements[3].text, size);
     snprintf(replacements[4].text, size, "%s", group->kind[0] != '\0' ? group->kind : "context");
     fill(alert->sentence, replacements, sizeof replacements / sizeof replacements[0], out, ALERT_SENTENCE_SIZE);
+    if (strncmp(alert->sentence, "{value} ", 8) == 0 && strncmp(out, "1 ", 2) == 0)
+        make_singular(out);
 }
 
 static void tell_too_little(const struct alert *alert, const struct signal_group *group, char out[ALERT_SENTENCE_SIZE])

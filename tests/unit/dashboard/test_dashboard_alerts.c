@@ -195,6 +195,12 @@ static const struct alert_row *expect(enum alert_id alert, enum alert_state stat
                  alert_state_names[row->state], alert_state_names[fresh.rows[alert].state], alert_state_names[state],
                  row->sentence);
     assert_string_equal(fresh.rows[alert].sentence, row->sentence);
+    // It looks back for an hour, in steps.
+    int64_t since = row->since > world.now_s * SECOND - 3600 * SECOND ? row->since : fresh.rows[alert].since;
+    if (fresh.rows[alert].since < since - STEP_S * SECOND || fresh.rows[alert].since > since + STEP_S * SECOND)
+        fail_msg("%s holds since %lld s before; seen for the first time, since %lld s before", alert_table[alert].id,
+                 (long long)(world.now_s - row->since / SECOND),
+                 (long long)(world.now_s - fresh.rows[alert].since / SECOND));
     return row;
 }
 
@@ -361,9 +367,9 @@ static void test_single_errors(void **state)
         enum metric metric;
         const char *sentence;
     } cases[] = {
-        {ALERT_CONTEXT_RESTARTED, RESTARTED, "1 restarts over 15 min; there should be none."},
-        {ALERT_WRONG_THREAD, MISPLACED, "1 switches on a wrong thread over 15 min; there should be none."},
-        {ALERT_BACKGROUND_REENTERED, REENTERED, "1 times over 15 min; there should be none."},
+        {ALERT_CONTEXT_RESTARTED, RESTARTED, "1 restart over 15 min; there should be none."},
+        {ALERT_WRONG_THREAD, MISPLACED, "1 switch on a wrong thread over 15 min; there should be none."},
+        {ALERT_BACKGROUND_REENTERED, REENTERED, "1 time over 15 min; there should be none."},
     };
     struct program *program = healthy();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
