@@ -41,6 +41,7 @@ test('times are UTC, with the date if it is another day', () => {
 });
 
 test('the top of an axis is round, and so is its half', () => {
+    assert.deepEqual([0, 5, 0.15, 0.2, 0.005].map(format.digitsOf), [0, 0, 2, 1, 3]);
     assert.deepEqual([0, 0.013, 0.9, 1, 5.6, 9.5, 60, 247].map(format.roundTop), [1, 0.02, 1, 2, 6, 20, 80, 300]);
 });
 

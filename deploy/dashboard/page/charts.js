@@ -4,7 +4,7 @@
 
 import uPlot from './uPlot.esm.js';
 import { el, nextFrame } from './dom.js';
-import { minute, number, roundTop } from './format.js';
+import { digitsOf, minute, number, roundTop } from './format.js';
 import { stacked, summed } from './series.js';
 
 const LEFT = 34;   // px for the labels of y
@@ -266,10 +266,6 @@ function line(ctx, x0, y0, x1, y1) {
     ctx.moveTo(x0, y0);
     ctx.lineTo(x1, y1);
     ctx.stroke();
-}
-
-function digitsOf(half) {
-    return Number.isInteger(half) ? 0 : half >= 0.1 ? 1 : half >= 0.01 ? 2 : 3;
 }
 
 // A value between two gaps has no line to be seen by: it gets a dot.

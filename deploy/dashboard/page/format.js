@@ -136,3 +136,10 @@ export function roundTop(most) {
     const step = steps.find(x => x * power >= most * 1.06);
     return step === undefined ? 20 * power : step * power;
 }
+
+// As many digits as a round value needs to be written whole.
+export function digitsOf(value) {
+    let digits = 0;
+    while (digits < 5 && Math.abs(value * 10 ** digits - Math.round(value * 10 ** digits)) > 1e-6) digits++;
+    return digits;
+}
