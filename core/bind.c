@@ -1,7 +1,7 @@
 // Bind: callbacks in the context that asked for them. Structs of one thread at a time; bound callbacks come from the pool of
 // the thread that makes them, and may be freed by another.
 //
-// Budget: at most 580 instructions for `bound_call`, there and back.
+// Budget: at most 560 instructions for `bound_call`, there and back.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"

@@ -103,6 +103,15 @@ void(logctx_enter)(logctx_t *ctx)
     logctx_enter_at(ctx, logctx__site_of_caller(__builtin_return_address(0)));
 }
 
+// When ctx was left, if that was the only switch since there were so many of them: its end needs no other reading. Else 0.
+static uint64_t left_at(const struct thread *thread, const logctx_t *ctx, uint32_t switches)
+{
+    if (unlikely(!thread || thread->recent_next != switches + 1))
+        return 0;
+    const struct recorded_switch *last = &thread->recent[switches % LOGCTX_RECENT];
+    return likely(last->from == ctx) ? last->monotonic : 0;
+}
+
 void logctx_exit_at(logctx_t *ctx, const logctx_site_t *site)
 {
     if (!ctx) {
@@ -121,9 +130,10 @@ void logctx_exit_at(logctx_t *ctx, const logctx_site_t *site)
         let_go(previous);
         return;
     }
+    uint32_t switches = thread ? thread->recent_next : 0;
     switch_and_judge(previous.ctx, ctx, site, site);
     let_go(previous);
-    if (!logctx__finish(thread, ctx, site) && unlikely(ctx->process) && thread)
+    if (!logctx__finish(thread, ctx, site, left_at(thread, ctx, switches)) && unlikely(ctx->process) && thread)
         logctx__process_exited(thread, ctx, false, site);
 }
 

@@ -556,14 +556,14 @@ static void report_outlived(struct thread *thread, logctx_t *ctx, const logctx_s
 }
 
 // All of a finish but for the references: false if it was finished before.
-static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
+static bool finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site, uint64_t left_at)
 {
     if (!thread || is_inert(ctx) || atomic_exchange_explicit(&ctx->finished, true, memory_order_acq_rel))
         return false;
     logctx__charge_running(thread, ctx);
     report_outlived(thread, ctx, site);
 
-    uint64_t now = monotonic_of(thread);
+    uint64_t now = left_at ? left_at : monotonic_of(thread);
     logctx_usage_t own = logctx__own_usage(ctx), total = logctx__family_total(ctx);
     logctx__split_parts(&own, ctx);
     logctx__split_parts(&total, ctx);
@@ -642,7 +642,7 @@ static bool drop_reference(logctx_t *ctx)
             return false;
         }
         if (thread) {
-            finish(thread, ctx, NULL);
+            finish(thread, ctx, NULL, 0);
             drop_live_reference(thread, ctx);
             refs = READ_RELAXED(ctx->refs);
             continue;
@@ -714,9 +714,9 @@ void logctx__adopt_finished(struct thread *thread)
     }
 }
 
-bool logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site)
+bool logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site, uint64_t left_at)
 {
-    if (!finish(thread, ctx, site))
+    if (!finish(thread, ctx, site, left_at))
         return false;
     if (READ_RELAXED(ctx->previous_held)) {
         atomic_store_explicit(&ctx->previous_held, false, memory_order_relaxed);
@@ -731,7 +731,7 @@ void logctx_finish_at(logctx_t *ctx, const logctx_site_t *site)
     if (!ctx)
         logctx__misuse("logctx_finish() got a NULL context; pass what logctx_new() returned", site);
     else if (!is_sentinel(ctx))
-        logctx__finish(this_thread(), ctx, site);
+        logctx__finish(this_thread(), ctx, site, 0);
 }
 
 void(logctx_finish)(logctx_t *ctx)

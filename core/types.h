@@ -588,8 +588,8 @@ LOGCTX_INTERNAL void logctx__live_add(struct shard *shard, logctx_t *ctx);
 LOGCTX_INTERNAL void logctx__count_end(struct thread *thread, logctx_t *ctx, uint64_t duration_ns, int64_t cpu_ns);
 
 /* context.c */
-/* False if it was finished before. */
-LOGCTX_INTERNAL bool logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site);
+/* False if it was finished before. `left_at`: monotonic, when it was left just now; 0: its end is now. */
+LOGCTX_INTERNAL bool logctx__finish(struct thread *thread, logctx_t *ctx, const logctx_site_t *site, uint64_t left_at);
 LOGCTX_INTERNAL void logctx__adopt_finished(struct thread *thread);
 LOGCTX_INTERNAL uint64_t logctx__refused_without_thread(void);
 LOGCTX_INTERNAL logctx_t *logctx__if_generation(logctx_t *ctx, uint32_t generation);
