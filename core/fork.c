@@ -18,8 +18,8 @@ static void in_child(void)
     unsigned char next = (unsigned char)(logctx__generation() + 1);
     atomic_store_explicit(&logctx__process_generation, next ? next : 1, memory_order_relaxed);
     atomic_store_explicit(&logctx__forks, READ_RELAXED(logctx__forks) + 1, memory_order_relaxed);
-    if (logctx__tls.thread) // whose state lies in the table
-        *logctx__tls.thread->profile_slot = NULL;
+    if (logctx__tls.thread) // whose state lies in the table, and may be another thread's in the parent by now
+        *logctx__profile_slot() = NULL;
     logctx__table_in_child(); // before anything is written that lies in it
     logctx__inherited_in_child();
     logctx__tls.current = &logctx__sentinel;
