@@ -124,6 +124,34 @@ void logctx__table_written(const void *memory, size_t size)
     errno = error;
 }
 
+// Said once, by logctx__table_say().
+static void set_why(const char *what, const char *sentence)
+{
+    snprintf(why, sizeof why, "%s: %s", what, sentence);
+    atomic_store_explicit(&has_why, true, memory_order_relaxed);
+}
+
+static void say_private(const char *sentence)
+{
+    set_why("The table of contexts is in private memory, where logctx-top does not see it", sentence);
+}
+
+static const char no_room[] = "there is no memory left for its file, or the limit of file sizes (ulimit -f) is too low";
+
+// The first time in a process that something finds no place. What is on the heap works as well.
+static void say_full(struct table_map *table, size_t to)
+{
+    if (table->said_full)
+        return;
+    table->said_full = true;
+    const char *reason = READ_RELAXED(table->shared) && !logctx__table_is_ours(&table->file)
+                             ? "the program has closed its descriptor"
+                         : to > table->reserved ? "the address space that was reserved for it is used up"
+                                                : no_room;
+    set_why("The table of contexts does not grow any more, and logctx-top does not see what has no place in it",
+            reason);
+}
+
 #define FIELD(id, type, member)                                                                                        \
     [LOGCTX_TABLE_##id] = {(uint16_t)offsetof(struct type, member), (uint16_t)sizeof(((struct type *)NULL)->member)}
 
@@ -233,20 +261,12 @@ static const char *setting_of(const struct table_map *table)
     return setting && *setting ? setting : "memfd";
 }
 
-// Said once, by logctx__table_say().
-static void set_why(const char *sentence)
-{
-    snprintf(why, sizeof why, "The table of contexts is in private memory, where logctx-top does not see it: %s",
-             sentence);
-    atomic_store_explicit(&has_why, true, memory_order_relaxed);
-}
-
 static bool open_file(struct table_map *table)
 {
     char sentence[sizeof why - 128];
     bool opened = logctx__table_open(setting_of(table), &table->file, sentence, sizeof sentence);
     if (sentence[0])
-        set_why(sentence);
+        say_private(sentence);
     return opened;
 }
 
@@ -264,11 +284,7 @@ static bool open_file_in_child(struct table_map *table)
 // There is a file, and no memory for what is to be in it.
 static void close_file(struct table_map *table)
 {
-    char sentence[sizeof why - 128];
-    const char *path = table->file.path;
-    snprintf(sentence, sizeof sentence, "there is no memory for %s%s%.*s (%m)", *path ? "the file " : "a memfd",
-             *path ? "" : " of its size", (int)sizeof sentence - 128, path);
-    set_why(sentence);
+    say_private(no_room);
     if (logctx__table_is_ours(&table->file)) {
         logctx__table_remove(&table->file);
         close(table->file.fd);
@@ -335,6 +351,7 @@ static bool ready(struct table_map *table)
     bool first = !READ_RELAXED(table->begun);
     atomic_store_explicit(&table->begun, true, memory_order_relaxed);
     atomic_store_explicit(&table->process, process, memory_order_relaxed);
+    table->said_full = false;
     // A parent that was making it at the fork had come to no header.
     if (first || READ_RELAXED(table->used) == 0)
         begin(table);
@@ -373,8 +390,10 @@ static struct logctx_table_chunk *new_chunk(struct table_map *table, enum logctx
     int error = errno;
     bool there = commit(table, at + size) && map(table, at, size, is_live(type));
     errno = error;
-    if (!there)
+    if (!there) {
+        say_full(table, at + size);
         return NULL;
+    }
     struct logctx_table_header *header = table_header();
     struct logctx_table_chunk *chunk = (struct logctx_table_chunk *)(void *)((char *)header + at);
     *chunk = (struct logctx_table_chunk){.magic = LOGCTX_TABLE_CHUNK_MAGIC,
@@ -404,6 +423,8 @@ void *logctx__table_contexts(size_t size, size_t element_size, const struct thre
     logctx__lock(&table->lock);
     struct logctx_table_chunk *chunk = new_chunk(table, LOGCTX_TABLE_CONTEXTS, size, element_size, owner);
     logctx__unlock(&table->lock);
+    if (unlikely(!chunk))
+        logctx__table_say(); // here alone of those who find no room no lock is held
     return chunk;
 }
 

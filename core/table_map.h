@@ -46,6 +46,7 @@ struct table_map {
     atomic_bool begun;
     atomic_bool shared;                           /* live chunks lie in the file */
     atomic_uint process;                          /* logctx__forks of the process that it was last begun in */
+    bool said_full;                               /* that nothing more finds room in it */
     struct logctx_table_chunk *open[TABLE_TYPES]; /* the chunk of each type that has room */
     struct table_run runs[TABLE_RUNS];
     atomic_uint run_count;

@@ -178,6 +178,18 @@ static int run_small_files(const char *word)
     CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0); // beyond it the kernel sends SIGXFSZ
     CHECK(many(5000));
     CHECK(header()->elsewhere > 0 && header()->file_size <= 128 << 10);
+    CHECK(strstr(said, "does not grow any more") && strstr(said, "ulimit -f"));
+    return 0;
+}
+
+static int run_no_files(const char *word)
+{
+    (void)word;
+    struct rlimit limit = {0, 0};
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    end(make("in private memory"));
+    CHECK(strstr(said, "is in private memory") && strstr(said, "ulimit -f"));
+    CHECK(header()->elsewhere == 0 && table_fd(getpid()) < 0);
     return 0;
 }
 
@@ -189,7 +201,7 @@ static int run_closed(const char *word)
     struct stat info;
     CHECK(fd >= 0 && own >= 0 && dup2(own, fd) == fd);
     CHECK(many(5000));
-    CHECK(header()->elsewhere > 0);
+    CHECK(header()->elsewhere > 0 && strstr(said, "has closed its descriptor"));
     CHECK(fstat(own, &info) == 0 && info.st_size == 0);
     pid_t pid = fork();
     if (pid == 0)
@@ -312,6 +324,7 @@ static const struct program {
     {"inherits", run_inherits},
     {"forgets", run_forgets},
     {"parent", run_parent},
+    {"no_files", run_no_files},
     {"starter", run_starter},
     {"exits_at_once", run_exits_at_once},
 };
@@ -600,6 +613,9 @@ static void test_without_room(void **state)
 #endif
     assert_int_equal(run("small_files", "", NULL), 0);
     assert_int_equal(run("small_files", "", path), 0);
+    assert_int_equal(run("no_files", "", NULL), 0);
+    assert_int_equal(run("no_files", "", path), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
     assert_int_equal(run("closed", path, NULL), 0);
 }
 
