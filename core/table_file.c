@@ -189,6 +189,8 @@ static bool make_way(int directory, const char *name, const char *path, char *wh
 static bool create(int directory, const char *name, struct table_file *file, char *why, size_t size)
 {
     int fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return refuse(why, size, "%s was taken by another process at the same moment", file->path);
     if (fd < 0 || !adopt(fd, file))
         return refuse(why, size, "%s cannot be created (%m)", file->path);
     // Another process may have found the new file before its lock, and have put it aside.
