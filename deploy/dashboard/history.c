@@ -147,8 +147,8 @@ static int by_length(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-// Two exports may be missing before it is a gap. How often a process exports, its exports tell.
-static int64_t gap_of(const struct history *history, const struct history_process *process)
+// How often a process exports, its exports tell; 0: it has sent one only.
+static int64_t usual_of(const struct history *history, const struct history_process *process)
 {
     int64_t lengths[HISTORY_STEPS_MAX];
     size_t count = 0;
@@ -161,9 +161,7 @@ static int64_t gap_of(const struct history *history, const struct history_proces
         last = process->exports[s];
     }
     qsort(lengths, count, sizeof lengths[0], by_length);
-    // From one export nothing is known; once a minute is what senders do if nobody says otherwise.
-    int64_t usual = count > 0 ? lengths[(count - 1) / 2] : 60 * SECOND;
-    return usual * 5 / 2 + history->step;
+    return count > 0 ? lengths[(count - 1) / 2] : 0;
 }
 
 // Calls for each step that the time from `begin` to `end` touches: by how much of the step.
@@ -189,7 +187,9 @@ static double overlap(const struct history *history, size_t s, int64_t begin, in
 static void cover(const struct history *history, struct history_process *process, int64_t to)
 {
     int64_t last = 0;
-    process->gap = gap_of(history, process);
+    int64_t usual = usual_of(history, process);
+    // Two exports may be missing before it is a gap. Once a minute is what senders do if nobody says otherwise.
+    process->gap = (usual > 0 ? usual : 60 * SECOND) * 5 / 2 + history->step;
     for (size_t s = 0; s <= history->count; s++) {
         int64_t time = process->exports[s];
         if (time == 0)
@@ -199,8 +199,9 @@ static void cover(const struct history *history, struct history_process *process
         process->cover[at] += part;
         last = time;
     }
+    // The others' figures do not wait for one that should have come: most likely the process has ended.
     for (size_t s = 0; s < history->count; s++)
-        process->waits[s] = last != 0 && last < history->ends[s] && to - last <= process->gap;
+        process->waits[s] = usual > 0 && last < history->ends[s] && to - last <= usual * 3 / 2 + history->step;
 }
 
 bool history_read(struct history *history, struct view_call *call)

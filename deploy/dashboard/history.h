@@ -57,7 +57,7 @@ struct history_process {
     int64_t exports[HISTORY_STEPS_MAX + 1]; /* the last in each step; 0: none */
     double cover[HISTORY_STEPS_MAX];        /* how much of the step lies between two exports: 0 to 1 */
     int64_t gap;                            /* ns: silent for longer, it counts as gone */
-    bool waits[HISTORY_STEPS_MAX];          /* it lives, and has not told of this step yet */
+    bool waits[HISTORY_STEPS_MAX];          /* it will tell of this step, and has not yet */
 };
 
 struct history {
