@@ -167,7 +167,7 @@ start_dashboard() {
         cat "$state/start.log" >&2
         die "the dashboard could not be started."
     fi
-    echo "== logctx-dashboard receives on http://127.0.0.1:$dashboard_port"
+    echo "== logctx-dashboard receives on http://127.0.0.1:$dashboard_port, which is also the address of its page"
 }
 
 start_demo() {
@@ -275,11 +275,14 @@ finish_load() {
 }
 
 summary() {
+    local page="http://127.0.0.1:$dashboard_port/now"
+    [ "$once" = no ] || page="$build/deploy/dashboard/logctx-dashboard --db $store, then http://127.0.0.1:4318/now"
     echo
     "$build/deploy/dashboard/logctx-dashboard" --summary "$store" || die "the summary could not be printed."
     cat <<END
 
 Where things are:
+  the page           $page
   this summary       $build/deploy/dashboard/logctx-dashboard --summary $store
   the demo's log     $state/demo.log (the bugs are in it, as the library reports them)
   its source         deploy/demo/demo.c
@@ -292,7 +295,8 @@ serve() {
     cat <<END
 
 Still serving, until Ctrl-C:
-  the demo           curl $demo/rooms/1; curl $demo/bug/lost
+  the page           http://127.0.0.1:$dashboard_port/now
+  the demo           curl $demo/rooms/1; curl $demo/search/7; curl $demo/bug/lost
   the OTLP endpoint  http://127.0.0.1:$dashboard_port (OTEL_EXPORTER_OTLP_ENDPOINT for programs of your own)
 END
     trap 'echo; echo "Stopping."; exit 0' INT
