@@ -164,18 +164,19 @@ static int64_t usual_of(const struct history *history, const struct history_proc
     return count > 0 ? lengths[(count - 1) / 2] : 0;
 }
 
-// Calls for each step that the time from `begin` to `end` touches: by how much of the step.
-#define EACH_STEP(history, begin, end, s, part)                                                                        \
-    for (size_t s = first_step(history, begin); s < (history)->count && (history)->ends[s] - (history)->step < (end);  \
-         s++)                                                                                                          \
-        for (double part = overlap(history, s, begin, end); part > 0; part = 0)
-
+// The first step that a time from there on touches.
 static size_t first_step(const struct history *history, int64_t time)
 {
     size_t place = place_of(history, time + 1);
     return place > 0 ? place - 1 : 0;
 }
 
+static bool begins_before(const struct history *history, size_t s, int64_t time)
+{
+    return s < history->count && history->ends[s] - history->step < time;
+}
+
+// How much of a step lies between two times: 0 to 1.
 static double overlap(const struct history *history, size_t s, int64_t begin, int64_t end)
 {
     int64_t from = history->ends[s] - history->step;
@@ -194,9 +195,9 @@ static void cover(const struct history *history, struct history_process *process
         int64_t time = process->exports[s];
         if (time == 0)
             continue;
-        if (last != 0 && time - last <= process->gap)
-            EACH_STEP(history, last, time, at, part)
-        process->cover[at] += part;
+        bool whole = last != 0 && time - last <= process->gap;
+        for (size_t at = first_step(history, last); whole && begins_before(history, at, time); at++)
+            process->cover[at] += overlap(history, at, last, time);
         last = time;
     }
     // The others' figures do not wait for one that should have come: most likely the process has ended.
@@ -275,7 +276,6 @@ static void hide_unknown(const struct history *history, double out[HISTORY_STEPS
 void history_rates(const struct history *history, enum history_metric metric, history_choice *chosen,
                    const void *argument, double out[HISTORY_STEPS_MAX])
 {
-    double step = (double)history->step / 1e9;
     memset(out, 0, HISTORY_STEPS_MAX * sizeof *out);
     for (size_t i = 0; i < history->series_count; i++) {
         const struct history_series *series = &history->series[i];
@@ -290,10 +290,10 @@ void history_rates(const struct history *history, enum history_metric metric, hi
             if (point->time == 0)
                 continue;
             if (amount_of(history, series, place, last, &since, &amount)) {
-                double length = (double)(point->time - since) / (double)history->step;
-                EACH_STEP(history, since, point->time, s, part)
-                if (covered[s] >= 0.5)
-                    out[s] += amount * part / length / step / (covered[s] < 1 ? covered[s] : 1);
+                double rate = amount / ((double)(point->time - since) / 1e9);
+                for (size_t s = first_step(history, since); begins_before(history, s, point->time); s++)
+                    if (covered[s] >= 0.5)
+                        out[s] += rate * overlap(history, s, since, point->time) / (covered[s] < 1 ? covered[s] : 1);
             }
             last = point;
         }

@@ -107,7 +107,7 @@ static void list_contexts(struct live *live)
         for (int state = 0; state < SNAPSHOT_STATE_COUNT; state++)
             live->states[state] += snapshot->by_state[state];
     }
-    if (live->count > 0)
+    if (live->places != NULL)
         qsort(live->places, live->count, sizeof *live->places, oldest_first);
 }
 

@@ -20,6 +20,7 @@
 #include "client.h"
 #include "page.h"
 #include "sample.h"
+#include "schema.h"
 
 #define JSON "Content-Type: application/json\r\n"
 
@@ -191,6 +192,23 @@ static void test_restart(void **state)
     json_decref(answer);
 }
 
+// Somebody who reads the store for long, here this process, keeps nothing that is sent from being stored.
+static void test_slow_reader(void **state)
+{
+    (void)state;
+    sqlite3 *db = NULL;
+    send_json("/v1/traces", sample_traces(0, 10));
+    assert_int_equal(sqlite3_open_v2(dashboard.db, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM span", NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 1; i <= 20; i++)
+        send_json("/v1/traces", sample_traces(i * 100, 100));
+    json_t *answer = ask("/contexts?to=60&window=60", 200);
+    assert_int_equal(number(answer, "matched"), 2010);
+    json_decref(answer);
+    assert_int_equal(schema_number(db, "SELECT count(*) FROM span"), 10);
+    sqlite3_close(db);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -279,8 +297,8 @@ static void test_rates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVED(test_empty),   SERVED(test_negotiation), SERVED(test_refusals), SERVED(test_assets),
-        SERVED(test_restart), SERVED(test_contexts),    SERVED(test_rates),
+        SERVED(test_empty),  SERVED(test_negotiation), SERVED(test_slow_reader), SERVED(test_refusals),
+        SERVED(test_assets), SERVED(test_restart),     SERVED(test_contexts),    SERVED(test_rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
