@@ -23,13 +23,13 @@ bool increase_init(struct increase *increase, sqlite3 *db)
                                  "AND coalesce(value, count) IS NOT NULL ORDER BY time LIMIT 1";
     static const char between[] = "SELECT time, start, coalesce(value, count) FROM point WHERE series = ? AND time > ? "
                                   "AND time <= ? AND coalesce(value, count) IS NOT NULL ORDER BY time";
-    static const char reported[] = "SELECT EXISTS (SELECT 1 FROM series WHERE resource = ?1 AND EXISTS "
-                                   "(SELECT 1 FROM point WHERE series = series.id AND time <= ?2))";
+    static const char first[] = "SELECT min((SELECT min(time) FROM point WHERE series = series.id)) FROM series "
+                                "WHERE resource = ?";
     *increase = (struct increase){.failed = false};
     increase->failed = sqlite3_prepare_v2(db, newest, -1, &increase->newest, NULL) != SQLITE_OK ||
                        sqlite3_prepare_v2(db, oldest, -1, &increase->oldest, NULL) != SQLITE_OK ||
                        sqlite3_prepare_v2(db, between, -1, &increase->between, NULL) != SQLITE_OK ||
-                       sqlite3_prepare_v2(db, reported, -1, &increase->reported, NULL) != SQLITE_OK;
+                       sqlite3_prepare_v2(db, first, -1, &increase->first, NULL) != SQLITE_OK;
     return !increase->failed;
 }
 
@@ -38,7 +38,7 @@ bool increase_clear(struct increase *increase)
     sqlite3_finalize(increase->newest);
     sqlite3_finalize(increase->oldest);
     sqlite3_finalize(increase->between);
-    sqlite3_finalize(increase->reported);
+    sqlite3_finalize(increase->first);
     return !increase->failed;
 }
 
@@ -65,14 +65,21 @@ static bool find(struct increase *increase, sqlite3_stmt *row, int64_t series, i
     return found;
 }
 
+// The process is asked for once, and not for each of its many series.
 static bool had_reported(struct increase *increase, int64_t resource, int64_t until)
 {
-    sqlite3_stmt *row = increase->reported;
+    for (size_t i = 0; i < INCREASE_RESOURCES; i++)
+        if (increase->known[i].resource == resource)
+            return increase->known[i].time <= until;
+    sqlite3_stmt *row = increase->first;
     sqlite3_bind_int64(row, 1, resource);
-    sqlite3_bind_int64(row, 2, until);
-    bool reported = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_int(row, 0) != 0;
+    bool found = sqlite3_step(row) == SQLITE_ROW && sqlite3_column_type(row, 0) != SQLITE_NULL;
+    int64_t time = found ? sqlite3_column_int64(row, 0) : INT64_MAX;
     end(increase, row);
-    return reported;
+    increase->known[increase->next].resource = resource;
+    increase->known[increase->next].time = time;
+    increase->next = (increase->next + 1) % INCREASE_RESOURCES;
+    return time <= until;
 }
 
 static bool continues(const struct point *before, const struct point *point)

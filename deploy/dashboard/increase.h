@@ -8,17 +8,25 @@
 #define DASHBOARD_INCREASE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sqlite3.h>
+
+enum { INCREASE_RESOURCES = 32 };
 
 /* Prepared queries about the points of one series. */
 struct increase {
     sqlite3_stmt *newest; /* at or before a moment */
     sqlite3_stmt *oldest; /* after a moment */
     sqlite3_stmt *between;
-    sqlite3_stmt *reported; /* whether anything came of a resource up to a moment */
-    bool failed;            /* a query did not come to its end */
+    sqlite3_stmt *first; /* when anything came of a resource for the first time */
+    struct {
+        int64_t resource; /* 0: none yet */
+        int64_t time;
+    } known[INCREASE_RESOURCES];
+    size_t next;
+    bool failed; /* a query did not come to its end */
 };
 
 /* False if the database failed. In any case to be cleared; false then: something was not read to its end. */

@@ -28,7 +28,9 @@ bool store_read_open(sqlite3 **db, const char *path, char *why, size_t why_size)
     sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(*db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_busy_timeout(*db, 5000);
-    sqlite3_exec(*db, "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;", NULL,
-                 NULL, NULL);
+    sqlite3_exec(*db,
+                 "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; "
+                 "PRAGMA cache_size = -32768;",
+                 NULL, NULL, NULL);
     return schema_check(*db, why, why_size);
 }
