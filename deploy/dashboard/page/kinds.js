@@ -18,6 +18,10 @@ export function bucketLabel(bounds, i) {
     return unit(low) === 'ms' ? `${edge(low)}–${edge(high)}` : `${edge(low)}–${edge(high)} s`;
 }
 
+// What is on a bound counts in the bucket below it; times are whole nanoseconds.
+const above = bound => bound === undefined ? null : bound + 5e-10;
+const same = (a, b) => a === b || (a !== null && b !== null && Math.abs(a - b) < 1e-9);
+
 const zero = text => el('span.dim', text);
 const quiet = (value, text) => value === null || value === undefined ? zero(NONE) : value === 0 ? zero('0') : text;
 const figure = (id, head, unit, read, digits, cls = '') => ({
@@ -64,7 +68,7 @@ export class Kinds {
         if (!(count > 0)) return null;
         const { bounds } = this.data;
         const { kind: chosen, min, max } = this.picked();
-        const on = chosen === kind.kind && min === (bounds[i - 1] ?? null) && max === (bounds[i] ?? null);
+        const on = chosen === kind.kind && same(min, above(bounds[i - 1])) && same(max, bounds[i] ?? null);
         return el('button.cell' + (on ? '.on' : ''), {
             type: 'button', 'data-kind': kind.kind, 'data-bucket': i, 'aria-pressed': String(on),
             'aria-label': `${compact(count)} of ${kind.kind.slice(0, 80)}, ${bucketLabel(bounds, i)}`, title: `${number(count)}, ${bucketLabel(bounds, i)}`,
@@ -124,6 +128,6 @@ export class Kinds {
             return;
         }
         const { bounds } = this.data;
-        this.onPick(kind, bounds[bucket - 1] ?? null, bounds[bucket] ?? null);
+        this.onPick(kind, above(bounds[bucket - 1]), bounds[bucket] ?? null);
     }
 }
