@@ -111,7 +111,7 @@ static logctx_instrument_t *find(const logctx_instrument_opts_t *opts, bool same
     for (logctx_instrument_t *each = logctx__instruments(); each;
          each = atomic_load_explicit(&each->next, memory_order_acquire))
         if (strcasecmp(each->name, opts->name) == 0 && strcmp(each->scope, opts->scope) == 0 &&
-            (!same || is_same(each, opts)))
+            strcmp(each->scope_version, opts->scope_version) == 0 && (!same || is_same(each, opts)))
             return each;
     return NULL;
 }

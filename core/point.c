@@ -310,12 +310,23 @@ static size_t place_of(const logctx_attr_t *attrs, size_t count, const logctx_at
     return count;
 }
 
+static bool value_is_sound(const logctx_value_t *value, unsigned depth)
+{
+    if (value->type == LOGCTX_VALUE_STRING || value->type == LOGCTX_VALUE_BYTES)
+        return value->as.bytes.data || value->as.bytes.length == 0;
+    if (value->type != LOGCTX_VALUE_ARRAY)
+        return true;
+    if (!value->as.array.items && value->as.array.count > 0)
+        return false;
+    for (size_t i = 0; i < value->as.array.count && depth < DEPTH_MAX; i++)
+        if (!value_is_sound(&value->as.array.items[i], depth + 1))
+            return false;
+    return true;
+}
+
 static bool is_sound(const logctx_attr_t *attr)
 {
-    const logctx_value_t *value = &attr->value;
-    bool bytes = value->type == LOGCTX_VALUE_STRING || value->type == LOGCTX_VALUE_BYTES;
-    return attr->key && attr->key_length > 0 && !(bytes && !value->as.bytes.data && value->as.bytes.length > 0) &&
-           !(value->type == LOGCTX_VALUE_ARRAY && !value->as.array.items && value->as.array.count > 0);
+    return attr->key && attr->key_length > 0 && value_is_sound(&attr->value, 0);
 }
 
 // Sorted and unique, in memory of its own. NULL without memory.

@@ -6,6 +6,7 @@
 
 #include <logctx/adapter.h>
 
+#include <inttypes.h>
 #include <logctx/telemetry.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,8 +213,10 @@ static void put_on_span(struct thread *thread, const logctx_error_t *error)
         attrs[count++] = logctx_attr_string(keys[ATTR_SET_BY], error->set_by);
     for (size_t i = 0; i < error->recent_count; i++) {
         const logctx_switch_t *entry = &error->recent[i];
-        int length = snprintf(lines[i], sizeof lines[i], "%s -> %s at %s, %.3f ms ago", entry->from, entry->to,
-                              entry->where, (double)entry->ago_ns / 1e6);
+        // Without real numbers: their decimal point is the host's locale's.
+        uint64_t us = entry->ago_ns / 1000 + (entry->ago_ns % 1000 >= 500);
+        int length = snprintf(lines[i], sizeof lines[i], "%s -> %s at %s, %" PRIu64 ".%03" PRIu64 " ms ago",
+                              entry->from, entry->to, entry->where, us / 1000, us % 1000);
         recent[i] = logctx_attr_string_n("", lines[i], length < 0 ? 0 : strnlen(lines[i], sizeof lines[i])).value;
     }
     if (error->recent_count > 0)

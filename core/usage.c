@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "types.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,7 +84,10 @@ static int64_t part_since(struct thread *thread, logctx_t *ctx, logctx_error_kin
     if (likely(now >= from))
         return now - from;
     char text[64];
-    snprintf(text, sizeof text, "%.6f < %.6f", (double)now / 1e9, (double)from / 1e9);
+    // Without real numbers: their decimal point is the host's locale's.
+    const int64_t now_us = (now + 500) / 1000, from_us = (from + 500) / 1000;
+    snprintf(text, sizeof text, "%" PRId64 ".%06" PRId64 " < %" PRId64 ".%06" PRId64, now_us / 1000000,
+             now_us % 1000000, from_us / 1000000, from_us % 1000000);
     logctx__report(thread, &(struct occurrence){.kind = kind, .affected = ctx, .text = text, .found_by = site});
     return 0;
 }

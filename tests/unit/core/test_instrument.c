@@ -163,6 +163,10 @@ static void test_conflict(void **state)
     assert_ptr_equal(logctx_counter("Conflict", "By", "in words"), first);
     const logctx_instrument_opts_t other = {.struct_size = sizeof other, .name = "conflict", .scope = "other"};
     assert_ptr_not_equal(logctx_instrument(&other), first);
+    logctx_instrument_opts_t newer = other;
+    newer.scope_version = "2";
+    assert_ptr_not_equal(logctx_instrument(&newer), logctx_instrument(&other)); // a scope is its name and its version
+    assert_ptr_equal(logctx_instrument(&newer), logctx_instrument(&newer));
     assert_int_equal(warnings, 0);
     const double bounds[] = {1, 2}, others[] = {1, 3};
     logctx_instrument_t *histogram = logctx_histogram("CONFLICT", "By", "", bounds, 2);
@@ -204,6 +208,10 @@ static void test_attribute_sets(void **state)
     const logctx_attr_t array = logctx_attr_array("list", items, 2), shorter = logctx_attr_array("list", items, 1);
     assert_ptr_equal(logctx_point(counter, &array, 1), logctx_point(counter, &array, 1));
     assert_ptr_not_equal(logctx_point(counter, &array, 1), logctx_point(counter, &shorter, 1));
+    // A text of some length that is nowhere, inside a list: the list is left out.
+    const logctx_value_t broken[] = {{.type = LOGCTX_VALUE_STRING, .as.bytes = {NULL, 3}}};
+    const logctx_attr_t bad_list = logctx_attr_array("list", broken, 1);
+    assert_ptr_equal(logctx_point(counter, &bad_list, 1), logctx_point(counter, NULL, 0));
     logctx_point_add(point, 1);
     const struct row *row;
     assert_int_equal(find("sets", &row), 1);
