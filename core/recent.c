@@ -26,7 +26,7 @@ static void copy_name(const struct thread *thread, logctx_t *ctx, uint32_t gener
         logctx_unref(ctx);
 }
 
-size_t logctx__recent(const struct thread *thread, logctx_switch_t *out, size_t capacity)
+size_t logctx__recent(const struct thread *thread, logctx_switch_t *out, const logctx_site_t **sites, size_t capacity)
 {
     uint64_t now = logctx__monotonic();
     size_t count = 0;
@@ -34,6 +34,7 @@ size_t logctx__recent(const struct thread *thread, logctx_switch_t *out, size_t 
         const struct recorded_switch *entry = &thread->recent[(thread->recent_next - back) % LOGCTX_RECENT];
         if (back > thread->recent_next || !entry->from)
             break;
+        sites[count] = entry->site;
         logctx_switch_t *shown = &out[count++];
         copy_name(thread, entry->from, entry->from_generation, shown->from, sizeof shown->from);
         copy_name(thread, entry->to, entry->to_generation, shown->to, sizeof shown->to);

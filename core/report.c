@@ -28,7 +28,7 @@ static const char *const keys[] = {
 };
 
 static const uint64_t SECOND = 1000000000u;
-enum { LINE_SECONDS = 10, STACK_SECONDS = 1, PLACES = 256, STACK_FRAMES = 32, TEXT_SIZE = 1024 };
+enum { LINE_SECONDS = 10, STACK_SECONDS = 1, PLACES = 256, STACK_FRAMES = 32, TEXT_SIZE = 1024, WHERE_SIZE = 256 };
 
 // A kind at a place, for the rates of lines and stacks. Under `places.lock`; a collision restarts the rate.
 struct place {
@@ -195,11 +195,21 @@ static void call_hook(struct thread *thread, const logctx_error_t *error)
     thread->in_hook--;
 }
 
-static void put_on_span(struct thread *thread, const logctx_error_t *error)
+// On a span a place has its function, too: whoever reads it may not have the source at hand.
+static const char *with_function(const char *where, const logctx_site_t *site, char *out, size_t size)
+{
+    if (!site || !site->file || !site->function)
+        return where;
+    int length = snprintf(out, size, "%s (%s)", where, site->function);
+    return length > 0 && (size_t)length < size ? out : where;
+}
+
+static void put_on_span(struct thread *thread, const struct occurrence *occurrence, const logctx_error_t *error,
+                        const logctx_site_t *const *sites)
 {
     logctx_attr_t attrs[9];
     logctx_value_t recent[LOGCTX_RECENT_MAX];
-    char lines[LOGCTX_RECENT_MAX][256];
+    char lines[LOGCTX_RECENT_MAX][320], found_by[WHERE_SIZE], set_by[WHERE_SIZE], where[160];
     size_t count = 0;
     attrs[count++] = logctx_attr_string(keys[ATTR_KIND], logctx_error_info(error->kind)->name);
     attrs[count++] = logctx_attr_string(keys[ATTR_MESSAGE], error->message);
@@ -208,15 +218,18 @@ static void put_on_span(struct thread *thread, const logctx_error_t *error)
     if (*error->found)
         attrs[count++] = logctx_attr_string(keys[ATTR_FOUND], error->found);
     if (*error->found_by)
-        attrs[count++] = logctx_attr_string(keys[ATTR_FOUND_BY], error->found_by);
+        attrs[count++] = logctx_attr_string(
+            keys[ATTR_FOUND_BY], with_function(error->found_by, occurrence->found_by, found_by, sizeof found_by));
     if (*error->set_by)
-        attrs[count++] = logctx_attr_string(keys[ATTR_SET_BY], error->set_by);
+        attrs[count++] = logctx_attr_string(keys[ATTR_SET_BY],
+                                            with_function(error->set_by, occurrence->set_by, set_by, sizeof set_by));
     for (size_t i = 0; i < error->recent_count; i++) {
         const logctx_switch_t *entry = &error->recent[i];
         // Without real numbers: their decimal point is the host's locale's.
         uint64_t us = entry->ago_ns / 1000 + (entry->ago_ns % 1000 >= 500);
         int length = snprintf(lines[i], sizeof lines[i], "%s -> %s at %s, %" PRIu64 ".%03" PRIu64 " ms ago",
-                              entry->from, entry->to, entry->where, us / 1000, us % 1000);
+                              entry->from, entry->to, with_function(entry->where, sites[i], where, sizeof where),
+                              us / 1000, us % 1000);
         recent[i] = logctx_attr_string_n("", lines[i], length < 0 ? 0 : strnlen(lines[i], sizeof lines[i])).value;
     }
     if (error->recent_count > 0)
@@ -255,6 +268,7 @@ void logctx__report(struct thread *thread, const struct occurrence *occurrence)
     struct rates rates = rates_of(occurrence->kind, occurrence->found_by);
     char room[TEXT_SIZE], found_by[192], set_by[192], stack[4096] = "";
     logctx_switch_t recent[LOGCTX_RECENT_MAX];
+    const logctx_site_t *sites[LOGCTX_RECENT_MAX];
     char *message = sentence_of(occurrence, room, sizeof room);
     logctx__where(occurrence->found_by, found_by, sizeof found_by);
     logctx__where(occurrence->set_by, set_by, sizeof set_by);
@@ -269,11 +283,11 @@ void logctx__report(struct thread *thread, const struct occurrence *occurrence)
                             .found_by = found_by,
                             .set_by = set_by,
                             .recent = recent,
-                            .recent_count = logctx__recent(thread, recent, LOGCTX_RECENT_MAX),
+                            .recent_count = logctx__recent(thread, recent, sites, LOGCTX_RECENT_MAX),
                             .stack = stack};
     call_hook(thread, &error);
     if (!nobody)
-        put_on_span(thread, &error);
+        put_on_span(thread, occurrence, &error, sites);
     if (rates.line && logctx__has_logger())
         write_line(&error, rates.unsaid);
     if (message != room)

@@ -669,7 +669,8 @@ LOGCTX_INTERNAL void logctx__misuse(const char *text, const logctx_site_t *site)
 LOGCTX_INTERNAL void logctx__count_error(struct thread *thread, logctx_error_kind_t kind, logctx_t *affected);
 
 /* recent.c */
-LOGCTX_INTERNAL size_t logctx__recent(const struct thread *thread, logctx_switch_t *out, size_t capacity);
+LOGCTX_INTERNAL size_t logctx__recent(const struct thread *thread, logctx_switch_t *out, const logctx_site_t **sites,
+                                      size_t capacity);
 
 /* log.c */
 LOGCTX_INTERNAL bool logctx__has_logger(void);

@@ -82,10 +82,20 @@ class Compose(unittest.TestCase):
         self.assertGreaterEqual(len(mounts), 6)
         for mount in mounts:
             self.assertTrue(Path(mount).is_dir(), mount)
-        for argument in re.findall(r"config(?:\.file)?=(/[^\s"\]]+)", self.text):
+        for argument in re.findall(r'config(?:\.file)?=(/[^\s"\]]+)', self.text):
             folder = {"/etc/otelcol": "collector", "/etc/tempo": "tempo", "/etc/prometheus": "prometheus",
-                      "/etc/alertmanager": "alertmanager"}[str(Path(argument).parent)]
+                      "/etc/alertmanager": "prometheus"}[str(Path(argument).parent)]
             self.assertTrue((ROOT / "deploy" / folder / Path(argument).name).is_file(), argument)
+
+    def test_they_find_each_other(self):
+        services = set(re.findall(r"^  ([a-z]+):$", self.text.partition("\nvolumes:")[0], re.M))
+        self.assertLess({"demo", "agent", "gateway", "tempo", "prometheus", "alertmanager", "grafana"}, services)
+        named = set(re.findall(r"([a-z-]+):\d{4}\b", (ROOT / "deploy/prometheus/prometheus.yml").read_text()))
+        for path in (ROOT / "deploy/grafana/provisioning").rglob("*.yaml"):
+            named |= set(re.findall(r"http://([a-z-]+):\d+", path.read_text()))
+        named |= set(re.findall(r"http://([a-z-]+):\d+", self.text.partition("\nservices:")[2]))
+        self.assertGreaterEqual(len(named), 5)
+        self.assertLessEqual(named, services)
 
 
 class Kubernetes(unittest.TestCase):

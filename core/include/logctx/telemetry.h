@@ -108,8 +108,9 @@
     X(MESSAGE, "logctx.error.message", STRING, "Its sentence.")                                                        \
     X(EXPECTED, "logctx.error.expected", STRING, "The context that should have been current.")                         \
     X(FOUND, "logctx.error.found", STRING, "The context that was.")                                                    \
-    X(FOUND_BY, "logctx.error.found_by", STRING, "file:line that noticed.")                                            \
-    X(SET_BY, "logctx.error.set_by", STRING, "file:line that made current what was found, or called the deferred.")    \
+    X(FOUND_BY, "logctx.error.found_by", STRING, "file:line (function) that noticed.")                                 \
+    X(SET_BY, "logctx.error.set_by", STRING,                                                                           \
+      "file:line (function) that made current what was found, or called the deferred.")                                \
     X(RECENT, "logctx.error.recent", STRING_ARRAY, "The thread's last switches, newest first.")                        \
     X(STACK, "code.stacktrace", STRING, "The stack; at most once a second for each place.")                            \
     X(AFFECTED, "logctx.name", STRING, "On a span of its own: the context that is affected.")

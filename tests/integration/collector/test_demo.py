@@ -151,6 +151,7 @@ def bug_line(bug):
 
 
 def same_place(reported, place):
+    reported = reported.partition(" (")[0]  # without the function
     return Path(reported.rpartition(":")[0]).name == place.rpartition(":")[0] and \
         reported.rpartition(":")[2] == place.rpartition(":")[2]
 

@@ -34,3 +34,15 @@ void assert_at_(const char *text, const char *file, int line)
     if (length < tail || strcmp(text + length - tail, want) != 0)
         fail_msg("expected the place %s, got \"%s\"", want, text);
 }
+
+void assert_in_(const char *text, const char *file, int line, const char *function)
+{
+    char place[4096], want[256];
+    snprintf(place, sizeof place, "%s", text);
+    snprintf(want, sizeof want, " (%s)", function);
+    char *at = strstr(place, want);
+    if (!at || at[strlen(want)] != '\0')
+        fail_msg("expected a place in%s, got \"%s\"", want, text);
+    *at = '\0';
+    assert_at_(place, file, line);
+}

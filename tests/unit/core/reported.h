@@ -21,5 +21,8 @@ void take_misuse_at(const char *text, const logctx_site_t *site);
 /* "file:line" of that line of the calling file. */
 #define assert_at(text, line_number) assert_at_(text, __FILE__, line_number)
 void assert_at_(const char *text, const char *file, int line);
+/* The same as spans have it: with the function, which is the test's. */
+#define assert_in(text, line_number) assert_in_(text, __FILE__, line_number, __func__)
+void assert_in_(const char *text, const char *file, int line, const char *function);
 
 #endif
