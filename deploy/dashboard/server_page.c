@@ -151,18 +151,23 @@ static void route_live(struct request *request)
     request->outcome.status = MHD_HTTP_OK;
 }
 
+static void give_page(struct request *request)
+{
+    const struct asset *page = find_asset("index.html");
+    if (page != NULL)
+        give_asset(request, page);
+    else
+        server__refuse(request, MHD_HTTP_NOT_FOUND,
+                       "This logctx-dashboard was built without its page, for want of npm; ask for JSON, with "
+                       "?format=json.");
+}
+
 static void route_view(struct request *request, const struct view *view, const char *rest)
 {
     struct reading *reading = &request->reading;
     char why[256] = "";
-    const struct asset *page = find_asset("index.html");
     if (accepts_html(request) && !asks_for_json(request)) {
-        if (page != NULL)
-            give_asset(request, page);
-        else
-            server__refuse(request, MHD_HTTP_NOT_FOUND,
-                           "This logctx-dashboard was built without its page, for want of npm; ask for JSON, with "
-                           "?format=json.");
+        give_page(request);
         return;
     }
     request->json = true;
@@ -182,12 +187,16 @@ bool server__route_page(struct request *request, const char *url, const char *me
     const char *rest = "";
     const struct view *view = view_find(url, &rest);
     bool is_asset = strncmp(url, assets, sizeof assets - 1) == 0;
-    if (strcmp(url, "/") != 0 && !is_asset && view == NULL)
+    // Without an id there is no trace, but the page offers some.
+    bool is_choice = strcmp(url, "/trace") == 0 && accepts_html(request);
+    if (strcmp(url, "/") != 0 && !is_asset && !is_choice && view == NULL)
         return false;
     if (!server__reads(request, method))
         return true;
     if (is_asset) {
         route_asset(request, url + sizeof assets - 1);
+    } else if (is_choice) {
+        give_page(request);
     } else if (view != NULL && view->answer == NULL) {
         route_live(request);
     } else if (view != NULL) {

@@ -151,7 +151,8 @@ export class Chart {
         const { kind, areas } = this.spec;
         const base = { spanGaps: false, pxAlign: 0, points: { show: kind !== 'bars', size: 3, stroke: colour(name), fill: colour(name), filter: alone } };
         const shade = () => colour(name, this.hot < 0 || this.hot === i ? 1 : 0.25);
-        if (kind === 'stack') return { ...base, stroke: () => colour('--panel'), width: 1, fill: shade };
+        // A gap between two parts, but none above the highest: it would swallow a peak.
+        if (kind === 'stack') return { ...base, stroke: i === 0 ? null : () => colour('--panel'), width: 1, fill: shade };
         if (kind === 'bars') return {
             ...base, stroke: colour(name), width: 0, fill: colour(name), paths: uPlot.paths.bars({ size: [1, 100, 1], gap: 1, align: 1 }),
         };

@@ -66,7 +66,7 @@ class Contexts {
         this.coming = new Map();  // number -> AbortController
         this.upto = null;
         this.added = 0;
-        this.kinds = new Kinds((kind, min, max) => this.pick(kind, min, max), () => this.picked());
+        this.kinds = new Kinds((...picked) => this.pick(...picked), () => this.picked());
         this.filters = new Filters(() => new URLSearchParams(ctx.params), (params, typing) => this.narrow(params, typing));
         this.matches = el('span.matches.push.dim', { role: 'status' });
         this.fresh = el('button.btn.small.fresh', { type: 'button', disabled: true, onclick: () => this.reload() }, 'up to date');
@@ -95,7 +95,8 @@ class Contexts {
     picked() {
         const params = this.ctx.params;
         const value = key => params.has(key) ? Number(params.get(key)) : null;
-        return { kind: params.getAll('kind').length === 1 ? params.get('kind') : null, min: value('min_duration'), max: value('max_duration') };
+        const one = key => params.getAll(key).length === 1 ? params.get(key) : null;
+        return { kind: one('kind'), type: one('type'), min: value('min_duration'), max: value('max_duration') };
     }
 
     query() {
@@ -115,12 +116,13 @@ class Contexts {
     }
 
     // The same once more takes it off.
-    pick(kind, min, max) {
+    pick(kind, type, min, max) {
         const params = new URLSearchParams(this.ctx.params);
         const was = this.picked();
-        for (const key of ['kind', 'min_duration', 'max_duration']) params.delete(key);
-        if (was.kind !== kind || was.min !== min || was.max !== max) {
+        for (const key of ['kind', 'type', 'min_duration', 'max_duration']) params.delete(key);
+        if (was.kind !== kind || was.type !== type || was.min !== min || was.max !== max) {
             params.set('kind', kind);
+            if (type !== null) params.set('type', type);
             if (min !== null) params.set('min_duration', min);
             if (max !== null) params.set('max_duration', max);
         }

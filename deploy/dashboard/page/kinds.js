@@ -29,7 +29,7 @@ const figure = (id, head, unit, read, digits, cls = '') => ({
 });
 
 export class Kinds {
-    // onPick(kind, bucket or null); `picked()` answers { kind, min, max } of the filter as numbers or null
+    // onPick(kind, type, min, max), null where it does not narrow; `picked()` answers { kind, type, min, max } of the filter
     constructor(onPick, picked) {
         this.onPick = onPick;
         this.picked = picked;
@@ -50,7 +50,7 @@ export class Kinds {
             id: 'b' + i, head: bucketLabel(bounds, i), cls: 'heat', cell: k => this.cell(k, i),
         }));
         return [
-            { id: 'kind', head: 'Kind', sort: true, text: true, cls: 'kname', read: k => k.kind, cell: k => el('button.open', { type: 'button', 'data-kind': k.kind }, name(k.kind)) },
+            { id: 'kind', head: 'Kind', sort: true, text: true, cls: 'kname', read: k => k.kind, cell: k => el('button.open', { type: 'button', 'data-kind': k.kind, 'data-type': k.type }, name(k.kind)) },
             { id: 'type', head: 'Type', sort: true, text: true, cls: 'dim w2', read: k => k.type, cell: k => name(k.type) },
             { id: 'flight', head: 'In flight', sort: true, cls: 'n', read: k => k.in_flight, cell: k => quiet(k.in_flight, number(k.in_flight)) },
             { id: 'rate', head: 'Rate', unit: '/s', sort: true, cls: 'n', read: k => k.rate, cell: k => quiet(k.rate, amount(k.rate)) },
@@ -63,14 +63,20 @@ export class Kinds {
         ];
     }
 
+    // Two types may have kinds of one name; then the filter names the type as well.
+    isPicked({ kind, type }) {
+        const picked = this.picked();
+        return picked.kind === kind && (picked.type === null || picked.type === type);
+    }
+
     cell(kind, i) {
         const count = kind.buckets[i];
         if (!(count > 0)) return null;
         const { bounds } = this.data;
-        const { kind: chosen, min, max } = this.picked();
-        const on = chosen === kind.kind && same(min, above(bounds[i - 1])) && same(max, bounds[i] ?? null);
+        const { min, max } = this.picked();
+        const on = this.isPicked(kind) && same(min, above(bounds[i - 1])) && same(max, bounds[i] ?? null);
         return el('button.cell' + (on ? '.on' : ''), {
-            type: 'button', 'data-kind': kind.kind, 'data-bucket': i, 'aria-pressed': String(on),
+            type: 'button', 'data-kind': kind.kind, 'data-type': kind.type, 'data-bucket': i, 'aria-pressed': String(on),
             'aria-label': `${compact(count)} of ${kind.kind.slice(0, 80)}, ${bucketLabel(bounds, i)}`, title: `${number(count)}, ${bucketLabel(bounds, i)}`,
             css: { '--x': 5 + 33 * Math.min(1, Math.log10(Math.max(1.5, count)) / 5) ** 1.6 + '%' },
         }, compact(count));
@@ -98,11 +104,10 @@ export class Kinds {
             return (x > y ? 1 : x < y ? -1 : a.kind < b.kind ? sign : -sign) * sign;
         });
         const focused = this.table.contains(document.activeElement) ? document.activeElement : null;
-        const chosen = this.picked().kind;
         drawAll(this.table, columns, kinds, this.sort, (key, descending) => {
             this.sort = { key, descending };
             this.draw();
-        }, (kind, tr) => tr.classList.toggle('sel', kind.kind === chosen));
+        }, (kind, tr) => tr.classList.toggle('sel', this.isPicked(kind)));
         if (focused !== null) this.refocus(focused);
         const missing = this.data.kinds_total - kinds.length;
         this.rest.hidden = !(missing > 0);
@@ -113,7 +118,7 @@ export class Kinds {
     refocus(old) {
         if (old.dataset.kind !== undefined) {
             [...this.table.querySelectorAll('button[data-kind]')].find(button =>
-                button.dataset.kind === old.dataset.kind && button.dataset.bucket === old.dataset.bucket)?.focus();
+                button.dataset.kind === old.dataset.kind && button.dataset.type === old.dataset.type && button.dataset.bucket === old.dataset.bucket)?.focus();
         } else if (old.closest('th') !== null) {
             [...this.table.querySelectorAll('th button')].find(button => button.textContent === old.textContent)?.focus();
         }
@@ -123,11 +128,12 @@ export class Kinds {
         const button = event.target.closest('button[data-kind]');
         if (button === null) return;
         const { kind, bucket } = button.dataset;
+        const type = this.data.kinds.filter(k => k.kind === kind).length > 1 ? button.dataset.type : null;
         if (bucket === undefined) {
-            this.onPick(kind, null, null);
+            this.onPick(kind, type, null, null);
             return;
         }
         const { bounds } = this.data;
-        this.onPick(kind, above(bounds[bucket - 1]), bounds[bucket] ?? null);
+        this.onPick(kind, type, above(bounds[bucket - 1]), bounds[bucket] ?? null);
     }
 }

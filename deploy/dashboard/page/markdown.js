@@ -28,11 +28,12 @@ export function section(text, anchor) {
 
 function inline(text) {
     const parts = [];
-    const pattern = /`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\([^)]*\)/g;
+    const pattern = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\([^)]*\)/g;
     let last = 0;
     for (const match of text.matchAll(pattern)) {
         parts.push(text.slice(last, match.index));
-        parts.push(match[1] !== undefined ? el('code.m', match[1]) : match[2] !== undefined ? el('b', inline(match[2])) : el('span', inline(match[3])));
+        parts.push(match[1] !== undefined ? el('code.m', match[1]) : match[2] !== undefined ? el('b', inline(match[2]))
+            : match[3] !== undefined ? el('em', match[3]) : el('span', inline(match[4])));
         last = match.index + match[0].length;
     }
     parts.push(text.slice(last));

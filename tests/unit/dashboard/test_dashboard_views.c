@@ -133,6 +133,12 @@ static void test_negotiation(void **state)
     assert_int_equal(response.status, 200);
     assert_string_equal(response_header(&response, "Content-Type"), "application/json");
     response_free(&response);
+    response = get("/trace", "Accept: text/html\r\n");
+    assert_int_equal(response.status, page ? 200 : 404);
+    response_free(&response);
+    response = get("/trace", "Accept: application/json\r\n");
+    assert_int_equal(response.status, 404);
+    response_free(&response);
     response = get("/assets/nothing.js", "");
     assert_int_equal(response.status, 404);
     response_free(&response);
