@@ -11,6 +11,8 @@
         gcc libc6-dev cmake ninja-build 'pkgconf|pkg-config' protobuf-c-compiler libprotobuf-c-dev libdeflate-dev
         'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev' libuv1-dev libevent-dev libhttp-parser-dev libsqlite3-dev
         libglib2.0-dev libncurses-dev libmicrohttpd-dev libjansson-dev zlib1g-dev systemtap-sdt-dev)
+    # To make the dashboard's page when the dashboard is built. Without it there is none.
+    packages_assets=(npm)
     # To send the demo some load.
     packages_load=(curl)
     # To build and run the unit and conformance tests.

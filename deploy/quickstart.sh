@@ -102,7 +102,7 @@ trap 'exit 143' TERM HUP
 
 install_packages() {
     [ "$install" = yes ] || return 0
-    packages_install "${packages_build[@]}" "${packages_load[@]}" || die "the packages above are needed."
+    packages_install "${packages_build[@]}" "${packages_assets[@]}" "${packages_load[@]}" || die "the packages above are needed."
     packages_leave_root "$script" ${arguments[@]+"${arguments[@]}"}
 }
 
