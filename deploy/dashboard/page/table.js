@@ -161,7 +161,7 @@ export class Table {
             const row = this.at(this.selected);
             if (row !== undefined) this.open(row);
         } else if (step !== undefined) {
-            this.choose(this.selected < 0 ? 0 : this.selected + step);
+            this.choose(this.selected >= 0 ? this.selected + step : event.key === 'End' ? this.count - 1 : 0);
         } else {
             return false;
         }
