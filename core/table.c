@@ -119,7 +119,7 @@ void logctx__table_written(const void *memory, size_t size)
         return;
     size_t at = (size_t)((const char *)memory - READ_RELAXED(table->base));
     int error = errno;
-    if (at < RESERVED)
+    if (at < READ_RELAXED(table->used))
         (void)logctx__table_write(&table->file, at, memory, size);
     errno = error;
 }
@@ -401,9 +401,9 @@ static struct logctx_table_chunk *new_chunk(struct table_map *table, enum logctx
                                          .size = (uint32_t)size,
                                          .element_size = (uint32_t)element_size,
                                          .owner = (uintptr_t)owner};
+    atomic_store_explicit(&table->used, at + size, memory_order_relaxed);
     if (!is_live(type))
         logctx__table_written(chunk, sizeof *chunk);
-    atomic_store_explicit(&table->used, at + size, memory_order_relaxed);
     TABLE_STORE(header->file_size, table->committed);
     TABLE_STORE(header->used, at + size);
     return chunk;
