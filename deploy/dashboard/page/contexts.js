@@ -188,7 +188,7 @@ class Contexts {
             this.table.element.scrollTop = back.top;
             this.table.selected = back.selected;
             this.table.redraw();
-            this.table.table.focus();
+            if (document.activeElement !== this.filters.find) this.table.table.focus(); // who already writes goes on
         }
         if (!same) this.waiting(data.newest > this.upto ? null : 0);
         else if (data.newest > this.upto && this.added === 0) this.waiting(null);
