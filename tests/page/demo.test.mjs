@@ -52,7 +52,7 @@ test('Losses has the three mistakes, each at its line in the source, with the gu
     for (const [bug, [kind, count]] of Object.entries(BUGS)) {
         const group = view.page.locator('.group', { hasText: kind });
         const text = (await group.innerText()).replace(/\s+/g, ' ');
-        assert.ok(text.startsWith(`${kind} ${count} `), text);
+        assert.ok(text.startsWith(`${kind} ${count} times `), text);
         await group.click();
         await until(`the example is one of ${kind}`, async () => new URL(view.page.url()).pathname.length > '/losses/'.length &&
             (await view.page.locator('.why').innerText()).length > 0 && await group.getAttribute('aria-selected') === 'true');

@@ -28,7 +28,7 @@ function sendTraces(exporter, service, compression) {
         resource: resourceFromAttributes({ 'service.name': service, 'service.instance.id': `${service}@here`, 'host.name': 'here' }),
         spanProcessors: [new BatchSpanProcessor(new exporter({ url: `${dashboard.url}/v1/traces`, compression }))],
     });
-    const tracer = provider.getTracer('somebody-else', '3.2');
+    const tracer = provider.getTracer('logctx', '0.1.0');
     const other = { traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), traceFlags: 1 };
     const parent = tracer.startSpan('GET /items/{id}', {
         kind: SpanKind.SERVER, startTime: at(0), links: [{ context: other, attributes: { why: 'retry of' } }],

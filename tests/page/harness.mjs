@@ -82,7 +82,7 @@ export class Dashboard {
     /** Waits until that many contexts are in the store. */
     async holds(contexts) {
         return until(`${contexts} contexts are in the store`, async () => {
-            const { store } = await this.json('/losses');
+            const { store } = await this.json('/contexts', { limit: 1 });
             if (store.contexts > contexts) throw new Error(`there are ${store.contexts}`);
             return store.contexts === contexts;
         });

@@ -33,7 +33,12 @@ test('from Now to a lifetime, its loss, the alerts and back, without a pointer',
     await key('j');
     await key('j');
     await until('the second row is chosen', async () => await view.page.locator('#contexts-list-1').getAttribute('aria-selected') === 'true');
-    const name = await view.text('#contexts-list-1 .cname');
+    const name = 'GET-48213';
+    await until('j leads to the request', async () => {
+        if (await view.text('#contexts-list tr.sel .cname') === name) return true;
+        await key('j');
+        return false;
+    });
     await key('Enter');
     await at(/^\/trace\//);
     await view.reads('.lt-head h2', name);

@@ -111,9 +111,9 @@ async function lane() {
 await Promise.all(Array.from({ length: LANES }, lane));
 const took = (performance.now() - start) / 1000;
 const store = await until('all of it is in the books', async () => {
-    const { store: books } = await dashboard.json('/losses');
+    const { store: books } = await dashboard.json('/contexts', { limit: 1 });
     return books.contexts + books.dropped_contexts >= counts.acknowledged && books;
-}).catch(async () => (await dashboard.json('/losses')).store);
+}).catch(async () => (await dashboard.json('/contexts', { limit: 1 })).store);
 await dashboard.stop();
 
 const kept = store.contexts + store.dropped_contexts;

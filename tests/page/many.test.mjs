@@ -58,6 +58,7 @@ test('the list of 50,000 contexts has few elements, and both ends can be reached
         }
     }).then(text => `scrolling: ${text}`));
     await view.page.locator('#contexts-list').focus();
+    await view.page.keyboard.press('j');
     await view.page.keyboard.press('End');
     const last = json.matched - 1;
     const { rows: [expected] } = await dashboard.json('/contexts', { window: 3600, not_kind: 'GET /big', limit: 1, offset: last, upto: json.newest });

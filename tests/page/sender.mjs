@@ -50,8 +50,9 @@ export function context(of) {
 }
 
 export class Sender {
-    constructor(dashboard, service = 'booking-api', instance = 'booking-api@node-b') {
+    constructor(dashboard, service = 'booking-api', instance = 'booking-api@node-b', scope = 'logctx') {
         this.dashboard = dashboard;
+        this.scope = { name: scope, version: '0.1.0' };
         this.resource = { attributes: attributes({ 'service.name': service, 'service.instance.id': instance, 'host.name': 'node-b' }) };
         this.sent = 0;
     }
@@ -66,7 +67,7 @@ export class Sender {
     }
 
     async spans(spans) {
-        await this.post('/v1/traces', { resourceSpans: [{ resource: this.resource, scopeSpans: [{ scope: { name: 'logctx', version: '0.1.0' }, spans }] }] });
+        await this.post('/v1/traces', { resourceSpans: [{ resource: this.resource, scopeSpans: [{ scope: this.scope, spans }] }] });
         this.sent += spans.length;
     }
 
@@ -77,7 +78,7 @@ export class Sender {
     /** Cumulative sums: [{ name, unit, points: [{ value, attributes }] }], begun at `start`. */
     async sums(metrics, start, time) {
         await this.post('/v1/metrics', { resourceMetrics: [{ resource: this.resource, scopeMetrics: [{
-            scope: { name: 'logctx', version: '0.1.0' },
+            scope: this.scope,
             metrics: metrics.map(metric => ({
                 name: metric.name, unit: metric.unit, sum: {
                     aggregationTemporality: 2, isMonotonic: metric.monotonic ?? true,

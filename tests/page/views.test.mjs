@@ -15,6 +15,16 @@ let sent;
 
 before(async () => {
     [dashboard, browser] = await Promise.all([Dashboard.start(), Browser.start()]);
+    sender = new Sender(dashboard);
+    const end = Date.now() / 1e3 - 2;
+    sent = [
+        ...crowd({ kind: 'GET /items/{id}', prefix: 'GET', count: 200, end, lose: 5 }),
+        ...crowd({ kind: 'POST /items', prefix: 'POST', count: 40, end, duration: i => 0.0205 + i * 0.001 }),
+        ...crowd({ kind: 'GET /healthz', prefix: 'HEALTH', count: 30, end, duration: () => 0.0003 }),
+        ...crowd({ kind: 'sweep', prefix: 'sweep', count: 6, end, duration: i => 1 + i }).map(of => ({ ...of, type: 'background', failed: 'disk full' })),
+    ];
+    await sender.contexts(sent);
+    await dashboard.holds(276);
 });
 after(() => Promise.all([browser.stop(), dashboard.stop()]));
 
@@ -23,21 +33,15 @@ const columnOf = (view, cls) => view.page.locator(`#contexts-list tbody td.${cls
 const params = view => new URL(view.page.url()).searchParams;
 
 test('an empty store says how to fill it, and fills by itself', async () => {
-    const view = await browser.open(dashboard, '/');
+    const empty = await Dashboard.start();
+    const view = await browser.open(empty, '/');
     await view.reads('main h2', 'Nothing has been received yet');
-    assert.ok((await view.text('main')).includes(`OTEL_EXPORTER_OTLP_ENDPOINT=${dashboard.url}`));
+    assert.ok((await view.text('main')).includes(`OTEL_EXPORTER_OTLP_ENDPOINT=${empty.url}`));
     assert.equal(new URL(view.page.url()).pathname, '/now');
-    sender = new Sender(dashboard);
-    const end = Date.now() / 1e3 - 2;
-    sent = [
-        ...crowd({ kind: 'GET /items/{id}', prefix: 'GET', count: 200, end, lose: 5 }),
-        ...crowd({ kind: 'POST /items', prefix: 'POST', count: 40, end, duration: i => 0.02 + i * 0.001 }),
-        ...crowd({ kind: 'GET /healthz', prefix: 'HEALTH', count: 30, end, duration: () => 0.0003 }),
-        ...crowd({ kind: 'sweep', prefix: 'sweep', count: 6, end, duration: i => 1 + i }).map(of => ({ ...of, type: 'background', failed: 'disk full' })),
-    ];
-    await sender.contexts(sent);
+    await new Sender(empty).contexts(crowd({ kind: 'GET /', prefix: 'GET', count: 3, end: Date.now() / 1e3 }));
     await until('the page shows data', async () => await view.page.locator('.tile').count() === 6);
     await view.close();
+    await empty.stop();
 });
 
 // Two readings a minute apart, so that there are rates: 60 contexts and 1.5 s of CPU in between.
@@ -65,13 +69,16 @@ test('the tiles of Now show the rates and sums of the metrics that were sent', a
     assert.ok(rates.slice(1, -1).every(rate => Math.abs(rate - 1) < 1e-6), `one a second: ${rates}`);
     const cores = json.tiles.cpu.values.filter(value => value !== null);
     assert.ok(cores.slice(1, -1).every(rate => Math.abs(rate - 0.025) < 1e-6), `0.025 cores: ${cores}`);
-    assert.equal(json.tiles.errors.values.reduce((sum, value) => sum + (value ?? 0), 0), 12);
+    // The last one waits for the export after it, which does not come.
+    const lost = json.tiles.errors.values.filter(value => value !== null);
+    assert.ok(lost.length >= 11 && lost.slice(1).every(value => value === 1), `one in each step: ${lost}`);
     assert.equal(json.tiles.in_flight.now, 7);
     await view.reads('#tile-contexts .big', /^1(\.0+)?$/);
     await view.reads('#tile-cpu .big', /^0\.025$/);
     await view.reads('#tile-database .big', /^0\.050?$/);
     await view.reads('#tile-in_flight .big', '7');
-    await view.reads('#tile-errors .rows', /context_lost 12/);
+    await view.reads('#tile-errors .rows', new RegExp(`context_lost ${json.tiles.errors.kinds[0].count}\\b`));
+    assert.ok([11, 12].includes(json.tiles.errors.kinds[0].count));
     await view.reads('#tile-cpu .rows', /GET \/items\/\{id\} 0\.025/);
     assert.match(await view.text('.flying'), /7 open/);
     // The crosshair is shared: at another time all six say which.
@@ -111,7 +118,7 @@ test('Contexts: the kinds, the rows, their order, and health probes behind a chi
             const cell = (await view.page.locator('#contexts-list tbody tr[data-index="0"] td').allInnerTexts()).map(text => text.replace(/,/g, ''));
             return cell.some(text => Math.abs(Number(text) - best * 1e3) <= Math.max(0.06, best * 2));
         });
-        assert.equal(await view.page.locator('#contexts-list th[aria-sort=descending]').innerText().then(text => text.startsWith(head)), true);
+        await view.reads('#contexts-list th[aria-sort=descending]', new RegExp(`^${head}`));
     }
     await view.close();
 });
@@ -139,7 +146,9 @@ test('Contexts: filters by field, choice, kind and bucket, each in the address; 
     await view.page.locator('button.cell[data-kind="POST /items"]').first().click();
     await until('the bucket is in the address', () => params(view).get('kind') === 'POST /items');
     const [low, high] = ['min_duration', 'max_duration'].map(key => Number(params(view).get(key)));
-    const inside = sent.filter(of => of.kind === 'POST /items' && of.duration >= low && of.duration < high).length;
+    const microseconds = seconds => Math.round(seconds * 1e6); // as it was sent
+    const inside = sent.filter(of => of.kind === 'POST /items' && microseconds(of.start + of.duration) - microseconds(of.start) >= microseconds(low) &&
+        microseconds(of.start + of.duration) - microseconds(of.start) < microseconds(high)).length;
     await view.reads('.matches', matches(inside));
     const address = view.page.url();
     const other = await browser.open(dashboard, address.slice(dashboard.url.length));

@@ -154,7 +154,7 @@ class Lifetime {
         this.minimap.setView(from, to);
         this.waterfall.setView(from, to);
         const whole = this.extent.to - this.extent.from;
-        const step = (to - from) / 400;
+        const step = (to - from) / 4000;
         const [begin, end] = [Math.max(this.seen.from, from), Math.min(this.seen.to, to)];
         put(this.range, el('b', `${axisText(begin, step, whole).replace(/ .*/, '')} to ${axisText(end, step, whole)}`),
             ` of ${durationText(this.answer.duration)}`);
