@@ -12,10 +12,10 @@ const OTHERS = '(others)';
 
 const laneName = text => text ?? ENDED;
 
-/** Which contexts get a lane of their own: sentinel, expected, found, then as they come. */
+/** Which contexts get a lane of their own: sentinel, expected, found, then those nearest to the error. */
 export function lanesOf(example) {
     const switches = example.switches.filter(sw => sw.text === undefined);
-    const seen = new Set(switches.flatMap(sw => [laneName(sw.from), laneName(sw.to)]));
+    const seen = new Set([...switches].reverse().flatMap(sw => [laneName(sw.to), laneName(sw.from)]));
     const known = [example.expected, example.found].filter(text => text);
     const ordered = [...new Set(['sentinel', ...known, ...seen])].filter(lane => seen.has(lane) || known.includes(lane));
     if (ordered.length <= LANES_MOST) return ordered;
