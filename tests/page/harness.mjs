@@ -31,6 +31,8 @@ export async function until(what, ask, patience = PATIENCE) {
     }
 }
 
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(1));
+
 class Program {
     constructor(name, path, args, env = {}) {
         this.name = name;
@@ -40,6 +42,9 @@ class Program {
         this.ended = new Promise(resolve => this.process.on('close', code => resolve(code)));
         for (const stream of [this.process.stdout, this.process.stderr])
             stream.on('data', data => { this.said = (this.said + data).slice(-20000); });
+        // A test that fails before it stops its program neither hangs for it nor leaves it running.
+        for (const handle of [this.process, this.process.stdout, this.process.stderr]) handle.unref();
+        process.on('exit', () => this.process.kill('SIGKILL'));
     }
 
     async port() {
@@ -51,6 +56,7 @@ class Program {
     }
 
     async stop() {
+        this.process.ref();
         if (this.process.exitCode === null) this.process.kill('SIGTERM');
         const code = await this.ended;
         return code;
