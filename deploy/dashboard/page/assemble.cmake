@@ -4,15 +4,20 @@
 # a second build needs no network. Without npm, or without what it should fetch, OUT stays empty and the build goes on: then
 # the dashboard has no page, and says so where it would be.
 #
-#   cmake -DOUT=... -DWORK=... [-DNPM=...] [-DRUNBOOK=...] -P assemble.cmake
+#   cmake -DOUT=... -DWORK=... [-DNPM=...] [-DRUNBOOK=...] -P assemble.cmake        (makes OUT, and OUT.stamp)
 
 set(here ${CMAKE_CURRENT_LIST_DIR})
 file(READ ${here}/package-lock.json lock)
 string(SHA256 lock "${lock}")
 
+# With npm, the next build tries again: it may have been the network.
 function(give_up why)
     file(REMOVE_RECURSE ${OUT})
     file(MAKE_DIRECTORY ${OUT})
+    file(REMOVE ${OUT}.stamp)
+    if(NOT NPM)
+        file(TOUCH ${OUT}.stamp)
+    endif()
     message(WARNING "logctx-dashboard is built without its page: ${why}")
 endfunction()
 
@@ -48,3 +53,4 @@ file(COPY_FILE ${uplot}/LICENSE ${OUT}/uPlot-licence.txt)
 if(RUNBOOK AND EXISTS ${RUNBOOK})
     file(COPY_FILE ${RUNBOOK} ${OUT}/runbook.txt)
 endif()
+file(TOUCH ${OUT}.stamp)
