@@ -310,8 +310,9 @@ def named_in_spans(receiver, kind, place):
     """In how many spans an event of that kind, or a span that is the error, names the place."""
     said = [event["attributes"] for span in receiver.spans for event in span["events"]]
     said += [span["attributes"] for span in receiver.spans]
-    return sum(s.get("logctx.error.kind") == kind and place in (s.get("logctx.error.found_by"), s.get("logctx.error.set_by"))
-               for s in said)
+    places = [(s, [s.get(key, "").partition(" (") for key in ("logctx.error.found_by", "logctx.error.set_by")]) for s in said]
+    return sum(s.get("logctx.error.kind") == kind and place in [where for where, _, function in both if function]
+               for s, both in places)
 
 
 def look_at_mistake(mark, words, kinds, log, stats, receiver, has_span=True):

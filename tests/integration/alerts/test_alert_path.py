@@ -57,7 +57,8 @@ def prometheus_config(folder, scrape_port, alertmanager_port):
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "500ms", "scrape_timeout": "400ms", "evaluation_interval": "500ms"}
     config["rule_files"] = rule_files(folder)
-    (alertmanager,), (scrape,) = config["alerting"]["alertmanagers"], config["scrape_configs"]
+    (alertmanager,), (scrape, _) = config["alerting"]["alertmanagers"], config["scrape_configs"]
+    config["scrape_configs"] = [scrape]  # the Collectors' own metrics are for no alert of ours
     alertmanager["static_configs"] = [{"targets": ["%s:%d" % (HOST, alertmanager_port)]}]
     scrape["static_configs"] = [{"targets": ["%s:%d" % (HOST, scrape_port)]}]
     return config
