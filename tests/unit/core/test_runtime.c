@@ -181,10 +181,13 @@ static void test_builtin_clocks(void **state)
         assert_true(after.total_ns >= before.total_ns);
         assert_true(!clock->exact_parts || after.total_ns == after.user_ns + after.system_ns);
         logctx_t *ctx = make("clocked", "c");
-        logctx_set_current(ctx);
-        for (volatile int spin = 0; spin < 100000; spin++)
-            ;
-        logctx_set_current(logctx_sentinel());
+        // What a machine took away from this thread may have been charged already: then the first work here is paid by that.
+        for (int round = 0; round == 0 || (i == 0 && own_of(ctx).cpu_ns == 0 && round < 1000); round++) {
+            logctx_set_current(ctx);
+            for (volatile int spin = 0; spin < 100000; spin++)
+                ;
+            logctx_set_current(logctx_sentinel());
+        }
         logctx_usage_t own = own_of(ctx);
         assert_true(own.cpu_ns >= 0 && own.running_ns > 0);
         assert_int_equal(own.cpu_user_ns + own.cpu_system_ns, own.cpu_ns);
