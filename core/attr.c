@@ -2,6 +2,7 @@
 // the moment in which it writes; setting is safe from any thread, as OpenTelemetry asks for.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include "inherited.h"
 #include "record.h"
 #include "tracestate.h"
 #include "utf8.h"

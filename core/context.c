@@ -5,6 +5,7 @@
 // `context_8_attributes`; nothing is allocated.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include "inherited.h"
 #include "probes.h"
 #include "utf8.h"
 
@@ -615,8 +616,9 @@ bool logctx__ref_same(logctx_t *ctx, uint32_t generation)
     return false;
 }
 
-// One reference less; true if it was the last. What a parent process made is never changed here, and never freed. Where ours and the live one are all that an unfinished context has, nobody
-// else can finish it any more: that happens here, or, while it is current, when it is left: the reference becomes the pin.
+// One reference less; true if it was the last. Where ours and the live one are all that an unfinished context has, nobody else
+// can finish it any more: that happens here, or, while it is current, when it is left: the reference becomes the pin. What a
+// parent process made is never changed here, and never freed.
 static bool drop_reference(logctx_t *ctx)
 {
     if (is_inert(ctx))

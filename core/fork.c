@@ -6,7 +6,7 @@
 // Before the fork there is one addition, and no lock: fork() may be called in a signal handler.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "types.h"
+#include "inherited.h"
 
 // Written in a child before its second thread exists.
 atomic_uint logctx__forks;

@@ -10,7 +10,7 @@
 // So that a child has time to ask, a thread that forks keeps the memory of the contexts that it frees for a while (pool.c).
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "types.h"
+#include "inherited.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -464,22 +464,6 @@ LOGCTX_INTERNAL void logctx__table_site(const logctx_site_t *site, const char *f
 /* table_fork.c: as the others of a child, above */
 LOGCTX_INTERNAL void logctx__table_in_child(void);
 
-/* inherited.c: what is known in a child of a context that its parent made. It is known for ever, once it was asked for. */
-struct inherited_facts {
-    const logctx_t *ctx;
-    struct inherited_facts *next;
-    const char *name;
-    struct shared_string *server, *tracestate;
-    struct series *series; /* NULL: nothing is known */
-    uint8_t trace_id[16], span_id[8], flags;
-    bool finished;
-    logctx_usage_t own;
-    char short_name[LOGCTX_NAME_INLINE];
-};
-LOGCTX_INTERNAL const struct inherited_facts *logctx__inherited(const logctx_t *ctx);
-LOGCTX_INTERNAL void logctx__before_fork(void);
-LOGCTX_INTERNAL void logctx__inherited_in_child(void);
-
 /* process.c: a background process was made current, or exited; `first`: it had not ended before. */
 LOGCTX_INTERNAL void logctx__process_resumed(struct thread *thread, logctx_t *process, const logctx_site_t *site,
                                              const logctx_site_t *before);

@@ -2,7 +2,7 @@
 // charge database work, and nothing else) add to the `foreign` cells of the context's family.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "types.h"
+#include "inherited.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -51,7 +51,11 @@ typedef struct logctx_span {
 LOGCTX_API logctx_record_t *logctx_record_ref(logctx_record_t *record);
 /* Any thread. */
 LOGCTX_API void logctx_record_unref(logctx_record_t *record);
-/* The same for many, which costs less than one by one on a thread other than those that ended the contexts. NULLs are skipped. */
+/*
+ * Gives back one reference to each of `count` records; NULLs are skipped. Costs less than one by one on a thread other than
+ * those that ended the contexts.
+ * Thread: any. Current: unchanged. Owner: the array stays the caller's. Errors: none.
+ */
 LOGCTX_API void logctx_record_unref_all(logctx_record_t *const *records, size_t count);
 LOGCTX_API const logctx_span_t *logctx_record_span(const logctx_record_t *record);
 
